@@ -1,0 +1,1 @@
+"""haagent: a high-availability agent for Linux Virtual Server directors."""

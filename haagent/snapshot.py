@@ -1,0 +1,112 @@
+"""A frozen view of everything one director knows: for status, the MIB, metrics and tests.
+
+`since` and `at` values are wall-clock seconds since the epoch (people and managers read them); everything else is as
+in the model. The observer gets this whole structure as msgpack; the control socket as JSON.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+RouterState = Literal["initialize", "backup", "active"]
+HealthState = Literal["unknown", "up", "down"]
+AdminState = Literal["enabled", "drained", "disabled"]
+
+
+class RouterCounters(Struct, frozen=True):
+    """Of one virtual router, since the vrrp process started. Names follow VRRPV3-MIB (RFC 6527) where it has one."""
+
+    active_transitions: int = 0
+    advertisements_sent: int = 0
+    advertisements_received: int = 0
+    priority_zero_sent: int = 0
+    priority_zero_received: int = 0
+    announcements_sent: int = 0
+    interval_mismatches: int = 0
+    address_list_mismatches: int = 0
+    checksum_rfc9568: int = 0  # accepted advertisements by checksum form
+    checksum_pseudo_header: int = 0
+    address_repairs: int = 0  # virtual addresses that somebody else deleted and we added back
+    discarded: dict[str, int] = {}  # reason (vrrp.advertisement.Discard, lower case) -> datagrams; per interface
+
+
+class RouterStatus(Struct, frozen=True, kw_only=True):
+    name: str
+    interface: str
+    ifindex: int  # 0 while the interface does not exist
+    vrid: int
+    state: RouterState
+    reason: str  # one sentence: why it is in this state
+    since: float
+    priority: int  # configured
+    effective_priority: int
+    preempt: bool
+    advertisement_interval: float
+    primary_address: str  # "" while the interface has none
+    active_address: str  # who is Active as far as we know; "" unknown
+    virtual_addresses: tuple[str, ...]  # "address/prefix_length", the unadvertised ones too
+    counters: RouterCounters = RouterCounters()
+
+
+class CheckStatus(Struct, frozen=True, kw_only=True):
+    name: str
+    health: HealthState
+    since: float
+    detail: str  # the last result in one sentence
+
+
+class RealServerStatus(Struct, frozen=True, kw_only=True):
+    name: str
+    address: str
+    port: int
+    forwarding_method: str
+    sorry: bool = False
+    health: HealthState  # all checks together
+    admin: AdminState = "enabled"
+    since: float  # of health
+    reason: str  # one sentence
+    configured_weight: int
+    weight: int | None  # in the kernel now; None: not there
+    active_connections: int = 0
+    inactive_connections: int = 0
+    connections: int = 0
+    incoming_packets: int = 0
+    outgoing_packets: int = 0
+    incoming_bytes: int = 0
+    outgoing_bytes: int = 0
+    checks: tuple[CheckStatus, ...] = ()
+
+
+class ServiceStatus(Struct, frozen=True, kw_only=True):
+    name: str
+    address: str
+    port: int
+    protocol: str
+    scheduler: str
+    forwarding_method: str
+    state: Literal["serving", "sorry", "empty"]
+    since: float
+    in_service: int  # real servers with weight in the kernel
+    real_servers: tuple[RealServerStatus, ...]  # the sorry server last
+
+
+class ProcessStatus(Struct, frozen=True, kw_only=True):
+    """One of the four processes."""
+
+    name: Literal["vrrp", "director", "prober", "observer"]
+    running: bool
+    pid: int
+    since: float
+    detail: str = ""  # e.g. "FIFO 50, memory locked", "AgentX registered with unix:/var/agentx/master"
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    director: str
+    version: str
+    at: float
+    started_at: float
+    routers: tuple[RouterStatus, ...] = ()
+    services: tuple[ServiceStatus, ...] = ()
+    processes: tuple[ProcessStatus, ...] = ()
+    problems: tuple[str, ...] = ()  # sentences that make `haagent status` exit 2
+    table_repairs: int = 0  # changes that an audit had to make because somebody else edited the kernel's table
