@@ -1,0 +1,31 @@
+"""The parameters of one virtual router (RFC 9568 section 6.1), as the machine needs them.
+
+Never changed, only replaced.
+"""
+
+from dataclasses import dataclass
+
+from haagent.vrrp.advertisement import PRIORITY_OWNER
+
+Address = tuple[bytes, int]  # packed, prefix length
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualRouter:
+    name: str
+    interface: str
+    vrid: int
+    priority: int  # effective: what tracking leaves of the configured one
+    advertisement_interval: float
+    addresses: tuple[Address, ...]  # held and announced
+    advertised: tuple[bytes, ...]  # listed in the advertisement, in the configured order
+    primary_address: bytes  # packed; source of our advertisements and our side of the tie-break
+    preempt: bool = True
+    checksum: str = "auto"  # or a ChecksumForm's value
+    announce_burst: int = 5  # rounds, at once and again after announce_delay
+    announce_delay: float = 5.0
+    announce_refresh: float = 60.0
+
+    @property
+    def is_owner(self) -> bool:
+        return self.priority == PRIORITY_OWNER
