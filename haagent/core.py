@@ -1,0 +1,408 @@
+"""The director's core: configuration, verdicts and tracking in; wanted levels and records out. Pure.
+
+It joins the domains: from verdicts and services it derives the IPVS table, from pools the routers' tracking. The shell
+(`processes/director.py`) delivers events with the instant `now` (CLOCK_MONOTONIC seconds) and executes the effects.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from msgspec import structs
+
+from haagent.config.model import Check, Config, InterfaceTrack, RealServer, VirtualRouter, VirtualService
+from haagent.ipvs.table import Counts, DestinationKey, ServiceKey, Table
+from haagent.pool.desired import Adopted, Pool, destination_key, packed, pool, service_key, weights
+from haagent.pool.tracking import tracking
+from haagent.processes.messages import Probe
+from haagent.snapshot import HealthState
+from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
+
+Instant = float
+Subject = Literal["configuration", "router", "service", "real_server", "table", "process"]
+
+# ---------------------------------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigLoaded:
+    """At start and on every valid reload."""
+
+    config: Config
+
+
+@dataclass(frozen=True, slots=True)
+class TableAdopted:
+    """Once, before the first ConfigLoaded: what the kernel held when we came, and what a predecessor had made of it."""
+
+    table: Table
+    owned: frozenset["OwnedKey"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableObserved:
+    """The kernel's table after an apply or an audit."""
+
+    table: Table
+    counts: Counts
+    repairs: int  # changes made although nothing new was wanted: somebody else had edited the table
+    failures: tuple[str, ...]  # one sentence for each change that the kernel refused
+
+
+@dataclass(frozen=True, slots=True)
+class HealthChanged:
+    """The prober's word on one probe."""
+
+    id: int
+    health: HealthState
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouterTransitioned:
+    """The vrrp process's word on one router."""
+
+    name: str
+    previous: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessConnected:
+    """A child said hello: it needs its level."""
+
+    process: Literal["vrrp", "prober", "observer"]
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLost:
+    """A child's connection ended."""
+
+    process: Literal["vrrp", "prober", "observer"]
+
+
+Event = (
+    ConfigLoaded | TableAdopted | TableObserved | HealthChanged | RouterTransitioned | ProcessConnected | ProcessLost
+)
+
+# --------------------------------------------------------------------------------------- effects
+
+OwnedKey = ServiceKey | tuple[ServiceKey, DestinationKey]
+
+
+@dataclass(frozen=True, slots=True)
+class SetVirtualServices:
+    """Level: the whole wanted table. Beside it the kernel may hold what is not `owned`."""
+
+    table: Table
+    owned: frozenset[OwnedKey]
+
+
+@dataclass(frozen=True, slots=True)
+class SetProbes:
+    """Level: everything to be probed."""
+
+    probes: tuple[Probe, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetRouters:
+    """Level: every virtual router."""
+
+    routers: tuple[RouterSettings, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetTracking:
+    """Level: what the pools say of the routers."""
+
+    tracking: Mapping[str, Tracking]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Edge: one line of the history. `name` is "service/server" for a real server."""
+
+    subject: Subject
+    name: str
+    previous: str
+    state: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Edge: tell the network's managers of a router's transition."""
+
+    transition: RouterTransitioned
+
+
+Effect = SetVirtualServices | SetProbes | SetRouters | SetTracking | Record | Notify
+
+# ----------------------------------------------------------------------------------------- state
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    health: HealthState = "unknown"
+    detail: str = "not probed yet"
+    since: Instant = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All checks of one real server together."""
+
+    health: HealthState
+    reason: str
+    since: Instant
+
+
+ServerKey = tuple[str, str]  # service name, real server name
+
+
+@dataclass(slots=True)
+class Core:
+    """`handle(event, now)` returns the effects, in order. Fields are for `view.py` to read."""
+
+    config: Config | None = None
+    verdicts: dict[int, Verdict] = field(default_factory=dict)  # by probe id
+    probes: dict[int, Probe] = field(default_factory=dict)
+    probes_of: dict[ServerKey, tuple[int, ...]] = field(default_factory=dict)
+    standings: dict[ServerKey, Standing] = field(default_factory=dict)
+    pools: dict[str, Pool] = field(default_factory=dict)  # by service name
+    pool_since: dict[str, Instant] = field(default_factory=dict)
+    observed: Table = field(default_factory=dict)
+    counts: Counts = field(default_factory=dict)
+    failures: tuple[str, ...] = ()
+    repairs: int = 0
+    _adopted: Adopted = field(default_factory=dict)
+    _owned: frozenset[OwnedKey] = frozenset()
+    _services: dict[str, VirtualService] = field(default_factory=dict)
+    _users: dict[int, list[ServerKey]] = field(default_factory=dict)
+    _ids: dict[tuple[Check, str, int], int] = field(default_factory=dict)
+    _last_id: int = 0
+    _tracking: dict[str, Tracking] = field(default_factory=dict)
+
+    def handle(self, event: Event, now: Instant) -> list[Effect]:
+        match event:
+            case TableAdopted(table, owned):
+                self.observed, self._adopted, self._owned = table, weights(table), owned
+                return []
+            case ConfigLoaded(config):
+                return self._load(config, now)
+            case HealthChanged(id=id_, health=health, detail=detail):
+                return self._judge(id_, health, detail, now)
+            case TableObserved(table, counts, repairs, failures):
+                return self._observe(table, counts, repairs, failures)
+            case RouterTransitioned(name, previous, state, reason):
+                return [Record("router", name, previous, state, reason), Notify(event)]
+            case ProcessConnected(process, detail):
+                return [Record("process", process, "", "running", detail), *self._levels_of(process)]
+            case ProcessLost(process):
+                return [Record("process", process, "running", "lost", "its connection ended")]
+
+    # ------------------------------------------------------------------ configuration
+
+    def _load(self, config: Config, now: Instant) -> list[Effect]:
+        previous = "" if self.config is None else "running"
+        if self.config is not None:  # a changed check starts unjudged: until its verdict the server stays as it is
+            self._adopted = weights({service_key(s): self.pools[name].service for name, s in self._services.items()})
+        self.config = config
+        self._services = {service.name: service for service in config.virtual_services}
+        self._assign_probes(config)
+        self._owned |= owned_by(config)
+        effects: list[Effect] = [Record("configuration", config.director.name, previous, "running", "loaded")]
+        effects += self._levels_of("vrrp")
+        effects += self._levels_of("prober")
+        self.pools = {name: each for name, each in self.pools.items() if name in self._services}
+        live = set(self.probes_of)
+        self.standings = {key: each for key, each in self.standings.items() if key in live}
+        for service in config.virtual_services:
+            effects += self._compute(service, now)
+        return [*effects, self._wanted(), *self._track()]
+
+    def _assign_probes(self, config: Config) -> None:
+        """Identical probes get one id; an id lives as long as its probe is wanted, so verdicts survive a reload."""
+        checks = {check.name: check for check in config.checks}
+        probes: dict[int, Probe] = {}
+        ids: dict[tuple[Check, str, int], int] = {}
+        self._users, self.probes_of = {}, {}
+        for service in config.virtual_services:
+            for server in service.real_servers:
+                own = []
+                for name in service.checks:
+                    check = checks[name]
+                    port = check.port or server.port
+                    identity = (structs.replace(check, name="", port=None), server.address, port)
+                    id_ = ids.get(identity) or self._ids.get(identity) or self._next_id()
+                    ids[identity] = id_
+                    if id_ not in probes:
+                        probes[id_] = Probe(id=id_, check=check, address=server.address, port=port)
+                    self._users.setdefault(id_, []).append((service.name, server.name))
+                    own.append(id_)
+                self.probes_of[service.name, server.name] = tuple(own)
+        self._ids, self.probes = ids, probes
+        self.verdicts = {id_: self.verdicts.get(id_, Verdict()) for id_ in probes}
+
+    def _next_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    # ------------------------------------------------------------------ verdicts
+
+    def _judge(self, id_: int, health: HealthState, detail: str, now: Instant) -> list[Effect]:
+        before = self.verdicts.get(id_)
+        if before is None:
+            return []  # no longer wanted: the report crossed a reload
+        since = before.since if before.health == health else now
+        self.verdicts[id_] = Verdict(health, detail, since)
+        effects: list[Effect] = []
+        is_same = before.health == health
+        for name in dict.fromkeys(service for service, _ in self._users[id_]):
+            effects += self._compute(self._services[name], now)
+        return effects if is_same else [*effects, self._wanted(), *self._track()]
+
+    def _compute(self, service: VirtualService, now: Instant) -> list[Effect]:
+        """Recompute one service's standings and pool; records for what changed."""
+        effects: list[Effect] = []
+        for server in service.real_servers:
+            key = service.name, server.name
+            before, after = self.standings.get(key), self._standing(key)
+            if before is not None and before.health == after.health:
+                after = Standing(after.health, after.reason, before.since)
+            else:
+                after = Standing(after.health, after.reason, now)
+                if after.health != "unknown":
+                    effects.append(
+                        Record(
+                            "real_server", "/".join(key), before.health if before else "", after.health, after.reason
+                        )
+                    )
+            self.standings[key] = after
+
+        def health(server: RealServer) -> HealthState:
+            return self.standings[service.name, server.name].health
+
+        old, new = self.pools.get(service.name), pool(service, health, self._adopted)
+        self.pools[service.name] = new
+        if old is None or pool_state(old) != pool_state(new):
+            self.pool_since[service.name] = now
+            cause = f"{len(new.serving)} of {len(service.real_servers)} real servers in service"
+            effects.append(Record("service", service.name, pool_state(old) if old else "", pool_state(new), cause))
+        return effects
+
+    def _standing(self, key: ServerKey) -> Standing:
+        verdicts = [(self.probes[id_].check.name, self.verdicts[id_]) for id_ in self.probes_of[key]]
+        if not verdicts:
+            return Standing("up", "no check is configured", 0.0)
+        for health in ("down", "unknown"):
+            failing = [(name, verdict) for name, verdict in verdicts if verdict.health == health]
+            if failing:
+                return Standing(health, "; ".join(f"{name}: {v.detail}" for name, v in failing), 0.0)
+        return Standing("up", "; ".join(f"{name}: {v.detail}" for name, v in verdicts), 0.0)
+
+    # ------------------------------------------------------------------ the kernel's table
+
+    def _observe(self, table: Table, counts: Counts, repairs: int, failures: tuple[str, ...]) -> list[Effect]:
+        self.observed, self.counts = table, counts
+        if self.config is not None:  # what we removed is not ours any more, should somebody else add it
+            self._owned = owned_by(self.config) | (self._owned & frozenset(_keys(table)))
+        effects: list[Effect] = []
+        if repairs:
+            self.repairs += repairs
+            effects.append(Record("table", "ipvs", "drifted", "repaired", f"{repairs} changes by somebody else undone"))
+        if failures != self.failures:
+            effects.append(
+                Record(
+                    "table", "ipvs", "", "refused" if failures else "accepted", "; ".join(failures[:3]) or "all of it"
+                )
+            )
+        self.failures = failures
+        return effects
+
+    # ------------------------------------------------------------------ levels that go out
+
+    def _levels_of(self, process: Literal["vrrp", "prober", "observer"]) -> list[Effect]:
+        if self.config is None:
+            return []
+        match process:
+            case "vrrp":
+                settings = tuple(router_settings(router) for router in self.config.virtual_routers)
+                return [SetTracking(dict(self._tracking)), SetRouters(settings)]
+            case "prober":
+                return [
+                    SetProbes(
+                        tuple(
+                            structs.replace(probe, health=self.verdicts[id_].health)
+                            for id_, probe in self.probes.items()
+                        )
+                    )
+                ]
+            case "observer":
+                return []
+
+    def _wanted(self) -> SetVirtualServices:
+        table = {service_key(service): self.pools[name].service for name, service in self._services.items()}
+        return SetVirtualServices(table, self._owned)
+
+    def _track(self) -> list[Effect]:
+        assert self.config is not None
+        now_tracked = tracking(self.config.virtual_routers, self.pools)
+        if now_tracked == self._tracking:
+            return []
+        self._tracking = now_tracked
+        return [SetTracking(dict(now_tracked))]
+
+
+def pool_state(each: Pool) -> Literal["serving", "sorry", "empty"]:
+    if each.serving:
+        return "serving"
+    return "sorry" if each.uses_sorry_server else "empty"
+
+
+def _keys(table: Table) -> Iterator[OwnedKey]:
+    for service_key_, service in table.items():
+        yield service_key_
+        for destination in service.destinations:
+            yield service_key_, destination
+
+
+def owned_by(config: Config) -> frozenset[OwnedKey]:
+    """Everything in the kernel's table that the configuration speaks of."""
+    keys: set[OwnedKey] = set()
+    for service in config.virtual_services:
+        key = service_key(service)
+        keys.add(key)
+        targets = [(server.address, server.port) for server in service.real_servers]
+        if service.sorry_server:
+            targets.append((service.sorry_server.address, service.sorry_server.port))
+        keys.update((key, destination_key(address, port)) for address, port in targets)
+    return frozenset(keys)
+
+
+def router_settings(router: VirtualRouter) -> RouterSettings:
+    """The part of the configuration that the vrrp process gets."""
+    return RouterSettings(
+        name=router.name,
+        interface=router.interface,
+        vrid=router.vrid,
+        priority=router.priority,
+        advertisement_interval=router.advertisement_interval,
+        virtual_addresses=tuple((packed(each.address), each.prefix_length) for each in router.virtual_addresses),
+        unadvertised_addresses=tuple(
+            (packed(each.address), each.prefix_length) for each in router.unadvertised_addresses
+        ),
+        preempt=router.preempt,
+        checksum=router.checksum,
+        announce_burst=router.announce_burst,
+        announce_delay=router.announce_delay,
+        announce_refresh=router.announce_refresh,
+        tracked_interfaces=tuple(
+            TrackedInterface(track.interface, track.fault, track.priority)
+            for track in router.track
+            if isinstance(track, InterfaceTrack)
+        ),
+    )

@@ -1,0 +1,165 @@
+"""From the core and the vrrp process's report to the Snapshot that people and managers read. Pure.
+
+Inside, instants are monotonic; a Snapshot carries wall-clock seconds. `Clock` holds one reading of both.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from haagent.config.model import RealServer, SorryServer, VirtualService
+from haagent.core import Core, Instant, pool_state
+from haagent.ipvs.table import DestinationCounts, ServiceKey
+from haagent.pool.desired import destination_key, service_key
+from haagent.snapshot import (
+    CheckStatus,
+    ProcessStatus,
+    RealServerStatus,
+    RouterStatus,
+    ServiceStatus,
+    Snapshot,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    monotonic: Instant
+    wall: float
+
+    def to_wall(self, instant: Instant) -> float:
+        return self.wall - self.monotonic + instant
+
+
+def snapshot(
+    core: Core,
+    routers: Iterable[RouterStatus],
+    processes: Iterable[ProcessStatus],
+    clock: Clock,
+    *,
+    version: str,
+    started_at: float,
+) -> Snapshot:
+    """`routers` and `processes` are already in wall-clock time."""
+    routers, processes = tuple(routers), tuple(processes)
+    services = () if core.config is None else tuple(_service(core, s, clock) for s in core.config.virtual_services)
+    return Snapshot(
+        director=core.config.director.name if core.config else "",
+        version=version,
+        at=clock.wall,
+        started_at=started_at,
+        routers=routers,
+        services=services,
+        processes=processes,
+        problems=tuple(_problems(core, routers, services, processes)),
+        table_repairs=core.repairs,
+    )
+
+
+def _service(core: Core, service: VirtualService, clock: Clock) -> ServiceStatus:
+    key = service_key(service)
+    servers = [_real_server(core, service, server, key, clock) for server in service.real_servers]
+    if service.sorry_server:
+        servers.append(_sorry_server(core, service, service.sorry_server, key, clock))
+    return ServiceStatus(
+        name=service.name,
+        address=service.address,
+        port=service.port,
+        protocol=service.protocol,
+        scheduler=service.scheduler,
+        forwarding_method=service.forwarding_method,
+        state=pool_state(core.pools[service.name]),
+        since=clock.to_wall(core.pool_since[service.name]),
+        in_service=sum(1 for server in servers if server.weight and not server.sorry),
+        real_servers=tuple(servers),
+    )
+
+
+def _real_server(
+    core: Core, service: VirtualService, server: RealServer, key: ServiceKey, clock: Clock
+) -> RealServerStatus:
+    standing = core.standings[service.name, server.name]
+    weight, counts = _kernel(core, key, server.address, server.port)
+    status = RealServerStatus(
+        name=server.name,
+        address=server.address,
+        port=server.port,
+        forwarding_method=server.forwarding_method,
+        health=standing.health,
+        since=clock.to_wall(standing.since),
+        reason=standing.reason,
+        configured_weight=server.weight,
+        weight=weight,
+        checks=tuple(
+            CheckStatus(
+                name=name,
+                health=core.verdicts[id_].health,
+                since=clock.to_wall(core.verdicts[id_].since),
+                detail=core.verdicts[id_].detail,
+            )
+            for name, id_ in zip(service.checks, core.probes_of[service.name, server.name], strict=True)
+        ),
+    )
+    return _with_counts(status, counts)
+
+
+def _sorry_server(
+    core: Core, service: VirtualService, server: SorryServer, key: ServiceKey, clock: Clock
+) -> RealServerStatus:
+    weight, counts = _kernel(core, key, server.address, server.port)
+    status = RealServerStatus(
+        name="sorry_server",
+        address=server.address,
+        port=server.port,
+        forwarding_method=server.forwarding_method,
+        sorry=True,
+        health="up",
+        since=clock.to_wall(core.pool_since[service.name]),
+        reason="serves while no real server does; it is not probed",
+        configured_weight=1,
+        weight=weight,
+    )
+    return _with_counts(status, counts)
+
+
+def _kernel(core: Core, key: ServiceKey, address: str, port: int) -> tuple[int | None, DestinationCounts]:
+    target = destination_key(address, port)
+    service = core.observed.get(key)
+    destination = service.destinations.get(target) if service else None
+    counts = core.counts.get((key, target), DestinationCounts())
+    return (destination.weight if destination else None), counts
+
+
+def _with_counts(status: RealServerStatus, counts: DestinationCounts) -> RealServerStatus:
+    return structs.replace(
+        status,
+        active_connections=counts.active_connections,
+        inactive_connections=counts.inactive_connections,
+        connections=counts.connections,
+        incoming_packets=counts.incoming_packets,
+        outgoing_packets=counts.outgoing_packets,
+        incoming_bytes=counts.incoming_bytes,
+        outgoing_bytes=counts.outgoing_bytes,
+    )
+
+
+def _problems(
+    core: Core,
+    routers: tuple[RouterStatus, ...],
+    services: tuple[ServiceStatus, ...],
+    processes: tuple[ProcessStatus, ...],
+) -> Iterable[str]:
+    """What makes `haagent status` exit 2: one sentence each."""
+    for router in routers:
+        if router.state == "initialize":
+            yield f"virtual router {router.name} takes no part: {router.reason}"
+    for service in services:
+        if service.state != "serving":
+            yield f"virtual service {service.name} is {service.state}: no real server is in service"
+        for server in service.real_servers:
+            if not server.sorry and server.health == "down":
+                yield f"real server {server.name} of {service.name} is down: {server.reason}"
+    for process in processes:
+        if not process.running:
+            yield f"the {process.name} process is not running"
+    yield from core.failures
