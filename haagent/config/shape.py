@@ -1,0 +1,231 @@
+"""The key tables: every key that a file may have, and what its value looks like. Validation and schema.py read these.
+
+A key is required where its field in model.py has no default, so defaults stand there alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from haagent.config import model
+from haagent.config.values import (
+    ABSOLUTE_PATH,
+    ACCOUNT,
+    ADDRESS,
+    AGENTX,
+    ANY_TEXT,
+    BOOLEAN,
+    HOST,
+    INTERFACE,
+    INTERFACE_ADDRESS,
+    NAME,
+    URL_PATH,
+    Scalar,
+    choice,
+    integer,
+    seconds,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListOf:
+    """An array."""
+
+    item: "Scalar | Table | Variants"
+    expected: str  # "an array of ..."
+    least: int = 0
+    most: int | None = None
+    hint: str = ""  # what to do with too many
+    unique: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Variants:
+    """A table of one of several kinds: the value of the key `tag` says which, or without a tag the key that it has."""
+
+    expected: str
+    tag: str
+    tables: "Mapping[str, Table]"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a table."""
+
+    shape: "Scalar | ListOf | Table | Variants"
+    field: str = ""  # in the struct, where it is not the key itself
+    is_derived: bool = False  # absent: follows from other values (cross_checks.apply_rules)
+    is_shared: bool = False  # may not differ between directors
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The keys of one kind of table, and the struct that it becomes."""
+
+    noun: str
+    struct: type[Struct]
+    keys: Mapping[str, Key]
+    defaults: Mapping[str, Any] = field(init=False)  # by field; a key whose field is not here is required
+
+    def __post_init__(self) -> None:
+        defaults = {
+            each.name: each.default if each.default is not msgspec.NODEFAULT else each.default_factory()
+            for each in msgspec.structs.fields(self.struct)
+            if not each.required
+        }
+        object.__setattr__(self, "defaults", defaults)
+
+
+PORT = integer(1, 65535)
+_PRIORITY_TERM = integer(-254, 254)
+_FORWARDING_METHOD = choice("forwarding method", ("direct_routing", "masquerading", "tunneling"))
+_NAMES = ListOf(NAME, "an array of names", unique=True)
+
+DIRECTOR = Table(
+    "director",
+    model.Director,
+    {
+        "names": Key(ListOf(NAME, "an array of the directors' names", least=1, unique=True), is_shared=True),
+        "control_group": Key(ACCOUNT),
+        "user": Key(ACCOUNT),
+        "runtime_directory": Key(ABSOLUTE_PATH),
+        "state_directory": Key(ABSOLUTE_PATH),
+        "audit_interval": Key(seconds(1, 3600)),
+    },
+)
+
+SNMP = Table("snmp", model.Snmp, {"agentx": Key(AGENTX)})
+
+TRACK = Variants(
+    'a table with "pool" or "interface"',
+    "",
+    {
+        "pool": Table(
+            "track",
+            model.PoolTrack,
+            {
+                "pool": Key(NAME),
+                "when": Key(choice("condition", ("empty",))),
+                "fault": Key(BOOLEAN),
+                "priority": Key(_PRIORITY_TERM),
+            },
+        ),
+        "interface": Table(
+            "track",
+            model.InterfaceTrack,
+            {"interface": Key(INTERFACE), "fault": Key(BOOLEAN), "priority": Key(_PRIORITY_TERM)},
+        ),
+    },
+)
+
+VIRTUAL_ROUTER = Table(
+    "virtual router",
+    model.VirtualRouter,
+    {
+        "interface": Key(INTERFACE),
+        "vrid": Key(integer(1, 255)),
+        "priority": Key(integer(1, 255)),  # RFC 9568 section 5.2.4: 0 releases, 255 owns
+        "advertisement_interval": Key(seconds(0.01, 40.95, whole_centiseconds=True)),  # 12 bits of centiseconds
+        "virtual_addresses": Key(
+            ListOf(
+                INTERFACE_ADDRESS,
+                "an array of addresses",
+                least=1,
+                most=255,  # RFC 9568 section 5.2.5: the count has 8 bits
+                hint="the advertisement counts to 255; put the others into unadvertised_addresses",
+            )
+        ),
+        "unadvertised_addresses": Key(ListOf(INTERFACE_ADDRESS, "an array of addresses")),
+        "preempt": Key(BOOLEAN),
+        "checksum": Key(choice("checksum form", ("auto", "rfc9568", "pseudo_header"))),
+        "announce_burst": Key(integer(1, 100)),
+        "announce_delay": Key(seconds(0.1, 3600)),
+        "announce_refresh": Key(seconds(1, 86400)),
+        "track": Key(ListOf(TRACK, "an array of tables")),
+    },
+)
+
+_ANY_CHECK = {
+    "type": Key(choice("type", ("tcp", "http"))),
+    "port": Key(PORT),
+    "interval": Key(seconds(0.01, 86400)),
+    "timeout": Key(seconds(0.01, 86400)),
+    "fall": Key(integer(1, 100)),
+    "rise": Key(integer(1, 100)),
+}
+
+CHECK = Variants(
+    'a table with a "type"',
+    "type",
+    {
+        "tcp": Table("check", model.TcpCheck, _ANY_CHECK),
+        "http": Table(
+            "check",
+            model.HttpCheck,
+            {
+                **_ANY_CHECK,
+                "method": Key(choice("method", ("GET", "HEAD"))),
+                "path": Key(URL_PATH),
+                "host": Key(HOST),
+                "status": Key(ListOf(integer(100, 599), "an array of status codes", least=1, unique=True)),
+                "body": Key(ANY_TEXT),
+            },
+        ),
+    },
+)
+
+REAL_SERVER = Table(
+    "real server",
+    model.RealServer,
+    {
+        "name": Key(NAME),
+        "address": Key(ADDRESS),
+        "port": Key(PORT, is_derived=True),
+        "weight": Key(integer(0, 65535)),
+        "forwarding_method": Key(_FORWARDING_METHOD, is_derived=True),
+    },
+)
+
+SORRY_SERVER = Table(
+    "sorry server",
+    model.SorryServer,
+    {
+        "address": Key(ADDRESS),
+        "port": Key(PORT, is_derived=True),
+        "forwarding_method": Key(_FORWARDING_METHOD, is_derived=True),
+    },
+)
+
+VIRTUAL_SERVICE = Table(
+    "virtual service",
+    model.VirtualService,
+    {
+        "address": Key(ADDRESS),
+        "port": Key(PORT),
+        "protocol": Key(choice("protocol", ("tcp", "udp"), not_yet={"sctp": "SCTP"})),
+        "scheduler": Key(choice("scheduler", model.SCHEDULERS)),
+        "scheduler_flags": Key(
+            ListOf(
+                choice("flag", tuple(sorted({flag for flags in model.SCHEDULER_FLAGS.values() for flag in flags}))),
+                "an array of flags",
+                unique=True,
+            ),
+            is_derived=True,
+        ),
+        "forwarding_method": Key(_FORWARDING_METHOD),
+        "check": Key(_NAMES, field="checks"),
+        "when_down": Key(choice("way", ("remove", "quiesce"))),
+        "sorry_server": Key(SORRY_SERVER),
+        "real_servers": Key(ListOf(REAL_SERVER, "an array of tables")),
+    },
+)
+
+SINGLE: Mapping[str, Table] = {"director": DIRECTOR, "snmp": SNMP}  # [director]
+NAMED: Mapping[str, Table | Variants] = {  # [virtual_router.NAME]
+    "virtual_router": VIRTUAL_ROUTER,
+    "check": CHECK,
+    "virtual_service": VIRTUAL_SERVICE,
+}

@@ -1,0 +1,212 @@
+"""The single values of the configuration: what each accepts, the sentence for what it refuses, and its JSON Schema.
+
+Ranges come from RFC 9568 section 5.2 (vrid, priority, interval), include/uapi/linux/ip_vs.h (weight) and
+net/core/dev.c `dev_valid_name` (interface names).
+"""
+
+import datetime
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from haagent.config.error import quote
+from haagent.config.model import InterfaceAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A value that is refused, and why."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One kind of value."""
+
+    expected: str  # a noun phrase: "an integer from 1 to 255"
+    read: Callable[[object], Any]  # the TOML value -> the model's value, or Wrong
+    schema: Mapping[str, object]
+
+
+def describe(value: object) -> str:
+    """The value in words, for "expected ..., got ..."."""
+    match value:
+        case bool():
+            return "the boolean true" if value else "the boolean false"
+        case int():
+            return f"the integer {value}" if abs(value) < 10**18 else "an integer that is far too large"
+        case float():
+            return f"the float {value}"
+        case str():
+            return f"the string {quote(value if len(value) <= 80 else value[:77] + '...')}"
+        case list():
+            return "an array"
+        case dict():
+            return "a table"
+        case datetime.datetime() | datetime.date() | datetime.time():
+            return f"the date or time {value}"
+        case _:
+            raise AssertionError(f"not a TOML value: {type(value)}")
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """ "rr, wrr, lc", or the first ten of very many."""
+    return ", ".join(names) if len(names) <= 20 else ", ".join(names[:10]) + f" and {len(names) - 10} more"
+
+
+def integer(low: int, high: int) -> Scalar:
+    expected = f"an integer from {low} to {high}"
+
+    def read(value: object) -> int | Wrong:
+        if type(value) is int and low <= value <= high:
+            return value
+        return Wrong(f"expected {expected}, got {describe(value)}")
+
+    return Scalar(expected, read, {"type": "integer", "minimum": low, "maximum": high})
+
+
+def seconds(low: float, high: float, *, whole_centiseconds: bool = False) -> Scalar:
+    expected = f"a number of seconds from {low:g} to {high:g}" + (" in whole hundredths" if whole_centiseconds else "")
+
+    def read(value: object) -> float | Wrong:
+        if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
+            return Wrong(f"expected {expected}, got {describe(value)}")
+        number = float(value)  # type: ignore[arg-type]
+        if not whole_centiseconds:
+            return number
+        centiseconds = round(number * 100)
+        if abs(number * 100 - centiseconds) > 1e-6:
+            return Wrong(f"expected {expected}, got {describe(value)}; {centiseconds / 100:g} is the nearest")
+        return centiseconds / 100
+
+    return Scalar(expected, read, {"type": "number", "minimum": low, "maximum": high})
+
+
+def _boolean(value: object) -> bool | Wrong:
+    return value if isinstance(value, bool) else Wrong(f"expected true or false, got {describe(value)}")
+
+
+BOOLEAN = Scalar("true or false", _boolean, {"type": "boolean"})
+
+
+def choice(noun: str, options: Sequence[str], *, not_yet: Mapping[str, str] | None = None) -> Scalar:
+    """One of a few words. `not_yet`: words that will come, with the name of the feature."""
+    expected = f"one of {', '.join(options)}"
+    planned = not_yet or {}
+
+    def read(value: object) -> str | Wrong:
+        if not isinstance(value, str):
+            return Wrong(f"expected {expected}, got {describe(value)}")
+        if value in options:
+            return value
+        if value in planned:
+            return Wrong(f"{planned[value]} is not supported yet; {expected}")
+        return Wrong(f"unknown {noun} {quote(value)}; {expected}")
+
+    return Scalar(expected, read, {"enum": list(options)})
+
+
+def text(expected: str, pattern: str, *, most_octets: int | None = None) -> Scalar:
+    """A string that matches the pattern as a whole."""
+    compiled = re.compile(pattern, re.ASCII)
+
+    def read(value: object) -> str | Wrong:
+        if isinstance(value, str) and compiled.fullmatch(value):
+            if most_octets is None or len(value.encode()) <= most_octets:
+                return value
+            return Wrong(f"expected at most {most_octets} octets, got {len(value.encode())}")
+        return Wrong(f"expected {expected}, got {describe(value)}")
+
+    return Scalar(expected, read, {"type": "string", "pattern": f"^(?:{pattern})$"})
+
+
+# Every character but the controls: C0, DEL, C1.
+_VISIBLE_OR_SPACE = r"[^\x00-\x1f\x7f-\x9f]"
+
+NAME = text('a name of 1 to 63 letters, digits, "_", "." or "-"', r"[A-Za-z0-9_.-]{1,63}")
+INTERFACE = text('an interface name of 1 to 15 characters without spaces, "/" or ":"', r"(?!\.{1,2}$)[!-.0-9;-~]{1,15}")
+ACCOUNT = text("the name of an account or group", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}")
+ABSOLUTE_PATH = text('an absolute path, as in "/run/haagent"', rf"/{_VISIBLE_OR_SPACE}*")
+URL_PATH = text('a path that starts with "/", in ASCII without spaces (percent-encode them)', r"/[!-~]*")
+HOST = text("a host name in ASCII without spaces", r"[!-~]*")
+ANY_TEXT = text("a string", r"[\s\S]*")
+
+_ADDRESS = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})")
+_DOTTED = r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}"
+
+
+def _address(value: object) -> str | Wrong:
+    if not isinstance(value, str):
+        return Wrong(f'expected an IPv4 address, as in "192.0.2.1", got {describe(value)}')
+    match = _ADDRESS.fullmatch(value)
+    if match is None:
+        if value.count(":") >= 2:
+            return Wrong("IPv6 is not supported yet; expected an IPv4 address")
+        return Wrong(f'expected an IPv4 address, as in "192.0.2.1", got {describe(value)}')
+    octets = [int(part) for part in match.groups()]
+    if max(octets) > 255:
+        return Wrong(f"{value} is not an IPv4 address: its numbers go from 0 to 255")
+    canonical = "{}.{}.{}.{}".format(*octets)
+    if canonical != value:  # the C library reads 010 as 8, so nobody knows what was meant
+        return Wrong(f"leading zeros in the address {value}; {canonical} if decimal was meant")
+    if octets[0] == 0:
+        return Wrong(f"{value} is no host's address; expected a unicast address")
+    if 224 <= octets[0] <= 239:
+        return Wrong(f"{value} is a multicast address; expected a unicast address")
+    if value == "255.255.255.255":
+        return Wrong(f"{value} is the broadcast address; expected a unicast address")
+    return value
+
+
+ADDRESS = Scalar(
+    'an IPv4 address, as in "192.0.2.1"', _address, {"type": "string", "format": "ipv4", "pattern": f"^{_DOTTED}$"}
+)
+
+
+def _interface_address(value: object) -> InterfaceAddress | Wrong:
+    if not isinstance(value, str):
+        return Wrong(f'expected an address with a prefix length, as in "192.0.2.1/24", got {describe(value)}')
+    head, slash, tail = value.partition("/")
+    address = _address(head)
+    if isinstance(address, Wrong):
+        return address
+    if not slash:
+        return InterfaceAddress(address, 32)
+    if not re.fullmatch(r"[1-9][0-9]?", tail) or not 1 <= int(tail) <= 32:
+        return Wrong(f"expected a prefix length from 1 to 32 after the slash, got {quote(tail)}")
+    prefix_length = int(tail)
+    host_bits = 32 - prefix_length
+    if host_bits >= 2:  # RFC 3021: a /31 has neither
+        number = int.from_bytes(bytes(map(int, address.split("."))), "big")
+        host = number & ((1 << host_bits) - 1)
+        if host == 0:
+            return Wrong(f"{value} is the network's own number; expected a host's address")
+        if host == (1 << host_bits) - 1:
+            return Wrong(f"{value} is the network's broadcast address; expected a host's address")
+    return InterfaceAddress(address, prefix_length)
+
+
+INTERFACE_ADDRESS = Scalar(
+    'an IPv4 address with a prefix length, as in "192.0.2.1/24"',
+    _interface_address,
+    {"type": "string", "pattern": rf"^{_DOTTED}(?:/(?:[1-9]|[12][0-9]|3[0-2]))?$"},
+)
+
+_AGENTX = re.compile(rf"unix:/{_VISIBLE_OR_SPACE}+|tcp:(?P<host>[A-Za-z0-9._-]+):(?P<port>[0-9]{{1,5}})")
+_AGENTX_EXPECTED = '"unix:/var/agentx/master", "tcp:127.0.0.1:705" or "" (no subagent)'
+
+
+def _agentx(value: object) -> str | Wrong:
+    if value == "":
+        return ""
+    match = _AGENTX.fullmatch(value) if isinstance(value, str) else None
+    if match is None or (match["port"] is not None and not 1 <= int(match["port"]) <= 65535):
+        return Wrong(f"expected {_AGENTX_EXPECTED}, got {describe(value)}")
+    if match["port"] is None and len(match.group().encode()) - len("unix:") > 107:
+        return Wrong("the path of a unix socket has at most 107 octets")  # sun_path of unix(7), with its zero
+    return match.group()
+
+
+AGENTX = Scalar(_AGENTX_EXPECTED, _agentx, {"type": "string", "pattern": r"^(?:unix:/.+|tcp:[A-Za-z0-9._-]+:[0-9]+)?$"})
