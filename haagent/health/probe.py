@@ -1,0 +1,26 @@
+"""One target of one check, and what one try of it said: the vocabulary that the probe adapters share with the core."""
+
+from dataclasses import dataclass
+
+from haagent.config.model import Check
+from haagent.health.check import HealthState
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What is tried, where. `port` is the port to connect to: a check's own port is already resolved into it."""
+
+    id: int  # stable while check and target stay the same
+    check: Check
+    address: str
+    port: int
+    health: HealthState = "unknown"  # the verdict so far, for a core that starts anew
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """The outcome of one try."""
+
+    passed: bool
+    detail: str  # one sentence; what an operator reads at three in the morning
+    local: bool = False  # this director's trouble (no route, no descriptors): says nothing about the real server

@@ -1,0 +1,221 @@
+"""The prober process: runs the checks that the director names and reports what it finds. It decides nothing.
+
+    python -m haagent.processes.prober --socket PATH --user USER --alive-fd N
+
+It connects to the director's internal socket as root, says Hello, and goes on without privileges. It ends (status 0)
+when the director closes the socket, when the other end of the --alive-fd pipe closes, and on SIGTERM. It writes nothing
+but the traceback of a fault of its own.
+"""
+
+import argparse
+import asyncio
+import os
+import pwd
+import resource
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections import deque
+from math import ceil
+from typing import Any, assert_never
+
+import uvloop
+
+from haagent.config.model import HttpCheck, TcpCheck
+from haagent.health.check import HealthState
+from haagent.health.core import ProberCore
+from haagent.health.effects import Report, StartProbe, StopProbe
+from haagent.health.events import DeadlinePassed, Event, ProbeFinished, ProbesSet
+from haagent.health.probe import Probe, ProbeResult
+from haagent.probes import http, tcp
+from haagent.probes.poller import Poller
+from haagent.processes import messages
+from haagent.processes.frames import FrameReader, frame
+
+CONCURRENT = 2000  # probes at one time; the others queue, their deadlines start when they do
+TICK = float(__import__("os").environ.get("TICK", 0.01))
+READ_SIZE = 1 << 20
+
+
+class Prober:
+    """Wires the core to the clock, the probes and the director."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, reports: asyncio.StreamWriter) -> None:
+        self._loop = loop
+        self._reports = reports
+        self._core = ProberCore()
+        self._poller = Poller(loop)
+        self._running: dict[int, asyncio.Task[ProbeResult]] = {}
+        self._queue: deque[Probe] = deque()
+        self._wake_up: asyncio.TimerHandle | None = None
+        self._wake_up_at: float | None = None
+
+    def deliver(self, event: Event) -> None:
+        """One event through the core; its effects executed in order; the wake-up armed for what the core says now."""
+        for effect in self._core.handle(event, time.monotonic()):
+            match effect:
+                case StartProbe(probe=probe):
+                    self._start(probe)
+                case StopProbe(id=id):
+                    self._stop(id)
+                case Report(id=id, health=health, detail=detail):
+                    self._report(id, health, detail)
+                case _:
+                    assert_never(effect)
+        self._arm()
+
+    def _arm(self) -> None:
+        """The only wake-up; after each event, since any may move the deadline. Firing forgets it, early or not."""
+        deadline = self._core.next_deadline()
+        if deadline == self._wake_up_at:
+            return
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+        self._wake_up, self._wake_up_at = None, deadline
+        if deadline is not None:
+            delay = ceil(deadline / TICK) * TICK - time.monotonic()  # never early: an eager timer would spin
+            self._wake_up = self._loop.call_later(max(0.0, delay), self._on_wake_up)
+
+    def _on_wake_up(self) -> None:
+        self._wake_up = self._wake_up_at = None
+        self.deliver(DeadlinePassed())
+
+    def _start(self, probe: Probe) -> None:
+        if len(self._running) >= CONCURRENT:
+            self._queue.append(probe)
+            return
+        task = self._loop.create_task(execute(probe, self._poller))
+        self._running[probe.id] = task
+        task.add_done_callback(lambda done: self._on_done(probe.id, done))
+
+    def _stop(self, id: int) -> None:
+        task = self._running.pop(id, None)
+        if task is not None:
+            task.cancel()
+        else:
+            self._queue = deque(probe for probe in self._queue if probe.id != id)
+
+    def _on_done(self, id: int, task: asyncio.Task[ProbeResult]) -> None:
+        if self._running.get(id) is not task:  # stopped
+            return
+        del self._running[id]
+        self.deliver(ProbeFinished(id, outcome(task)))
+        if self._queue and len(self._running) < CONCURRENT:
+            self._start(self._queue.popleft())
+
+    def _report(self, id: int, health: HealthState, detail: str) -> None:
+        report = messages.HealthReported(id=id, health=health, detail=detail, at=time.monotonic())
+        self._reports.write(frame(messages.encode(report)))
+
+    def close(self) -> None:
+        """Abandons everything."""
+        running, self._running = self._running, {}
+        for task in running.values():
+            task.cancel()
+        if self._wake_up is not None:
+            self._wake_up.cancel()
+        self._poller.close()
+
+
+async def execute(probe: Probe, poller: Poller) -> ProbeResult:
+    match probe.check:
+        case HttpCheck() as check:
+            return await http.probe(check, probe.address, probe.port, poller)
+        case TcpCheck() as check:
+            return await tcp.probe(check, probe.address, probe.port, poller)
+        case _:
+            assert_never(probe.check)
+
+
+def outcome(task: asyncio.Task[ProbeResult]) -> ProbeResult:
+    """A fault in a probe's own code must not stop the checking of all the others, nor count against the server."""
+    fault = task.exception()
+    if fault is None:
+        return task.result()
+    traceback.print_exception(fault)
+    return ProbeResult(False, f"this director cannot probe: a fault in haagent, {type(fault).__name__}", local=True)
+
+
+def probes_of(message: messages.SetProbes) -> ProbesSet:
+    return ProbesSet(tuple(Probe(p.id, p.check, p.address, p.port, p.health) for p in message.probes))
+
+
+async def converse(connection: socket.socket, alive: int | None) -> None:
+    """Until the director, or whoever holds the other end of `alive`, is gone, or SIGTERM. Raises on a fault of ours."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+
+    def end() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    def fail(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A callback raised: rather a new process than one that silently checks nothing."""
+        if not over.done():
+            over.set_exception(context.get("exception") or RuntimeError(context["message"]))
+
+    loop.set_exception_handler(fail)
+    loop.add_signal_handler(signal.SIGTERM, end)
+    if alive is not None:
+        loop.add_reader(alive, end)
+    reader, writer = await asyncio.open_unix_connection(sock=connection)
+    prober = Prober(loop, writer)
+    listening = loop.create_task(listen(reader, prober))
+    await asyncio.wait((listening, over), return_when=asyncio.FIRST_COMPLETED)
+    prober.close()
+    for ended in (listening, over):
+        if ended.done():
+            ended.result()  # raises what went wrong
+    writer.transport.abort()
+
+
+async def listen(reader: asyncio.StreamReader, prober: Prober) -> None:
+    frames = FrameReader()
+    try:
+        while data := await reader.read(READ_SIZE):
+            for payload in frames.feed(data):
+                prober.deliver(probes_of(messages.decode_to_prober(payload)))
+    except ConnectionError:
+        pass  # the director was killed
+
+
+def drop_privileges(name: str) -> None:
+    """From root to the named user, or to nobody where it does not exist; no change when not started as root."""
+    if os.geteuid() != 0:
+        return
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        user = pwd.getpwnam("nobody")
+    os.setgroups([])
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
+
+
+def raise_descriptor_limit() -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="haagent.processes.prober")
+    parser.add_argument("--socket", required=True, help="the director's internal socket")
+    parser.add_argument("--user", default="nobody", help="whom to run as after connecting")
+    parser.add_argument("--alive-fd", type=int, help="a pipe that closes when the supervisor is gone")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's ^C is the director's to handle
+    raise_descriptor_limit()
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.connect(options.socket)
+    connection.sendall(frame(messages.encode(messages.Hello(process="prober", pid=os.getpid()))))
+    drop_privileges(options.user)
+    connection.setblocking(False)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(converse(connection, options.alive_fd))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
