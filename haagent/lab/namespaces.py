@@ -10,11 +10,13 @@ Order: namespaces, links, then every node's `exec` in the file's order, then eve
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +29,7 @@ from haagent.lab.syscalls import CLONE_NEWNET, MS_BIND
 from haagent.lab.topology import Endpoint, Link, Node, Topology
 
 NAMESPACES = Path("/run/netns")  # where ip-netns(8) looks
+FORWARDING_TIMEOUT = 10.0  # seconds
 EXEC_TIMEOUT = 60.0  # seconds, for one command of `exec`
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -143,6 +146,7 @@ class Lab:
         self._set_far_end(node, interface, "down")
 
     def link_up(self, node: str, interface: str) -> None:
+        """Mends the cable; it may take the kernel a second to let packets pass (linkwatch)."""
         self._set_far_end(node, interface, "up")
 
     def _set_far_end(self, node: str, interface: str, state: str) -> None:
@@ -186,6 +190,7 @@ class Lab:
         for node in self.topology.nodes:
             for command in node.exec:
                 self._execute(node, command)
+        self._await_bridges()
         for node in self.topology.nodes:
             if node.command:
                 with (directory / f"{node.name}.log").open("wb") as log:
@@ -203,6 +208,19 @@ class Lab:
                 lines += [f"link set {port} master {node.name}" for port in ports] + [f"link set {node.name} up"]
             lines += [f"link set {port} up" for port in ports]
             _ip(["-n", self.namespace(node.name), "-batch", "-"], lines)
+
+    def _await_bridges(self) -> None:
+        """Until all ports forward: the kernel looks at link changes once a second where there were many (linkwatch)."""
+        deadline = time.monotonic() + FORWARDING_TIMEOUT
+        for node in self.topology.nodes:
+            while node.kind == "bridge":
+                arguments = ["-n", self.namespace(node.name), "-details", "-json", "link", "show", "master", node.name]
+                states = re.findall(r'"state":"(\w+)"', _ip(arguments))
+                if all(state == "forwarding" for state in states):
+                    break
+                if time.monotonic() > deadline:
+                    raise LabError(f"bridge {node.name}: a port does not forward after {FORWARDING_TIMEOUT:g} s")
+                time.sleep(0.05)
 
     def _veth(self, link: Link) -> str:
         def side(end: Endpoint) -> str:
@@ -230,10 +248,11 @@ def hardware_address(lab: str, end: Endpoint) -> str:
     return ":".join(f"{octet:02x}" for octet in bytes([0x02]) + digest[:5])
 
 
-def _ip(arguments: list[str], lines: Sequence[str] = ()) -> None:
+def _ip(arguments: list[str], lines: Sequence[str] = ()) -> str:
     result = subprocess.run(["ip", *arguments], input="\n".join(lines), capture_output=True, text=True, check=False)
     if result.returncode != 0:
         raise LabError(f"ip {' '.join(arguments)}: {result.stderr.strip()}")
+    return result.stdout
 
 
 def _register(name: str, source: str) -> None:
