@@ -1,0 +1,123 @@
+"""One try over TCP: cancelling it, and what a stall of our own makes of it."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+import uvloop
+
+from haagent.config.model import HttpCheck
+from haagent.health.probe import ProbeResult
+from haagent.probes import http
+from haagent.probes.exchange import Exchange
+from haagent.probes.http import HttpConversation
+from haagent.probes.poller import Poller
+
+CHECK = HttpCheck(name="web", timeout=0.3)
+
+
+def run(work: Callable[[Poller], Awaitable[ProbeResult]], uv: bool = False) -> ProbeResult:
+    async def inside() -> ProbeResult:
+        poller = Poller(asyncio.get_running_loop())
+        try:
+            return await work(poller)
+        finally:
+            poller.close()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop if uv else asyncio.new_event_loop) as runner:
+        return runner.run(inside())
+
+
+def test_cancelling_closes_the_connection_with_a_reset() -> None:
+    async def work(poller: Poller) -> ProbeResult:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            exchange = Exchange(*server.getsockname(), 30.0, HttpConversation(CHECK, "127.0.0.1", 80), poller)
+            accepted, _ = server.accept()
+            poller.drain()
+            assert accepted.recv(1000).startswith(b"GET / HTTP/1.1\r\n")
+            exchange.close()
+            with pytest.raises(ConnectionResetError):  # SO_LINGER 0: no TIME_WAIT on either side
+                accepted.recv(1000)
+            assert not exchange.result.done()
+            accepted.close()
+            return ProbeResult(True, "")
+
+    assert run(work).passed
+
+
+@pytest.mark.parametrize("uv", [False, True])
+def test_an_answer_that_waited_through_our_stall_outranks_the_deadline(uv: bool) -> None:
+    """uvloop runs timers before it looks at sockets; the deadline must not win by that."""
+
+    async def work(poller: Poller) -> ProbeResult:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            probing = asyncio.create_task(http.probe(CHECK, *server.getsockname(), poller))
+            loop = asyncio.get_running_loop()
+            accepted, _ = await loop.run_in_executor(None, server.accept)
+            await loop.run_in_executor(None, accepted.recv, 1000)
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            time.sleep(0.6)  # noqa: ASYNC251  the stall
+            result = await probing
+            accepted.close()
+            return result
+
+    assert run(work, uv) == ProbeResult(True, "HTTP 200")
+
+
+@pytest.mark.parametrize("uv", [False, True])
+def test_a_deadline_that_we_slept_through_is_trouble_of_this_director(uv: bool) -> None:
+    async def work(poller: Poller) -> ProbeResult:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            probing = asyncio.create_task(http.probe(CHECK, *server.getsockname(), poller))
+            await asyncio.sleep(0.05)
+            time.sleep(0.9)  # noqa: ASYNC251  the stall
+            return await probing
+
+    result = run(work, uv)
+    assert result.local
+    assert result.detail.startswith("this director cannot probe: it was 0.")
+    assert result.detail.endswith(" s late")
+
+
+def test_a_request_too_long_for_the_socket_is_sent_in_parts() -> None:
+    path = "/" + "x" * 8_000_000
+    received = bytearray()
+
+    def serve(server: socket.socket) -> None:
+        accepted, _ = server.accept()
+        with accepted:
+            while not received.endswith(b"\r\n\r\n"):
+                received.extend(accepted.recv(1 << 20))
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async def work(poller: Poller) -> ProbeResult:
+        check = HttpCheck(name="web", timeout=20.0, path=path)
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server_thread = threading.Thread(target=lambda: serve(server))
+            server_thread.start()
+            return await http.probe(check, *server.getsockname(), poller)
+
+    assert run(work) == ProbeResult(True, "HTTP 200")
+    assert received.startswith(b"GET /xxx")
+    assert len(received) > 8_000_000
+
+
+def test_a_fault_in_a_conversation_reaches_whoever_awaits() -> None:
+    class Faulty(HttpConversation):
+        def on_body(self, data: bytes) -> None:
+            raise LookupError("ours")
+
+    async def work(poller: Poller) -> ProbeResult:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            exchange = Exchange(*server.getsockname(), 5.0, Faulty(CHECK, "127.0.0.1", 80), poller)
+            accepted, _ = server.accept()
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            with pytest.raises(Exception, match="on_body"):
+                await exchange.result
+            accepted.close()
+            return ProbeResult(True, "")
+
+    assert run(work).passed
