@@ -42,6 +42,15 @@ class Transition:
 SpeakerEffect = Effect | Transition
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The last advertisement for a router, from whomever: it explains a takeover."""
+
+    source: bytes
+    priority: int
+    at: Instant
+
+
 @dataclass(slots=True)
 class Machine:
     """One router's working memory. Only the Speaker changes it."""
@@ -52,6 +61,7 @@ class Machine:
     reason: str = "starting"
     since: Instant = 0.0
     peer_form: ChecksumForm | None = None  # what the peer was last heard to send
+    heard: Heard | None = None
     counters: Counter[str] = field(default_factory=Counter)
     messages: dict[int, bytes] = field(default_factory=dict)  # priority -> prepared VRRP message
 
@@ -71,7 +81,8 @@ class Speaker:
 
     def __init__(self) -> None:
         self.machines: dict[str, Machine] = {}
-        self.retired: dict[str, Machine] = {}  # removed by the last set_routers: their farewells are still to be sent
+        # removed by the last set_routers: their farewells are to be sent before anything else is delivered
+        self.retired: dict[str, Machine] = {}
         self.discarded: dict[str, Counter[Discard]] = {}  # interface -> reasons
         self._surroundings = Surroundings()
         self._by_vrid: dict[tuple[str, int], Machine] = {}
@@ -111,11 +122,13 @@ class Speaker:
 
     def set_interfaces(self, interfaces: Iterable[Interface], now: Instant) -> list[SpeakerEffect]:
         """All interfaces of the host, after any change of a link or of an address."""
+        self.retired = {}
         self._surroundings = replace(self._surroundings, interfaces={each.name: each for each in interfaces})
         return self._resolve_all(now)
 
     def set_tracking(self, tracking: dict[str, Tracking], now: Instant) -> list[SpeakerEffect]:
         """The director's word on every tracked router; routers that are not named have neither fault nor term."""
+        self.retired = {}
         self._surroundings = replace(self._surroundings, tracking=tracking)
         return self._resolve_all(now)
 
@@ -135,6 +148,7 @@ class Speaker:
             self.discarded.setdefault(interface, Counter())[heard if isinstance(heard, Discard) else Discard.VRID] += 1
             return []
         self._count(machine, heard)
+        machine.heard = Heard(source, heard.priority, now)
         if machine.peer_form is not heard.checksum_form:
             machine.peer_form = heard.checksum_form
             self._prepare(machine)
@@ -172,6 +186,7 @@ class Speaker:
     def stop(self, now: Instant) -> list[SpeakerEffect]:
         """A clean stop: every router lets go."""
         self._is_stopping = True
+        self.retired = {}
         effects: list[SpeakerEffect] = []
         for machine in self.machines.values():
             effects += self._deliver(machine, Shutdown(), now, "the director is stopping")
@@ -189,8 +204,12 @@ class Speaker:
         return None
 
     def message(self, router: str, priority: int) -> bytes:
-        """The prepared VRRP message of a SendAdvertisement."""
-        return (self.machines.get(router) or self.retired[router]).messages[priority]
+        """The prepared VRRP message of a SendAdvertisement.
+
+        A router that moved to another interface or VRID is both retired and new: the farewell is the retired one's.
+        """
+        retired = self.retired.get(router) if priority == wire.PRIORITY_RELEASE else None
+        return (retired or self.machines[router]).messages[priority]
 
     def effective_priority(self, router: str) -> int:
         return effective_priority(self.machines[router].settings, self._surroundings)
@@ -272,7 +291,7 @@ class Speaker:
             heapq.heappush(self._deadlines, (due, parameters.name))
         if machine.state_name != previous:
             machine.since = now
-            machine.reason = because or explain(parameters, before, event, now)
+            machine.reason = because or explain(parameters, before, event, now, machine.heard)
             if machine.state_name == "active":
                 machine.counters["active_transitions"] += 1
             effects.append(Transition(parameters.name, previous, machine.state_name, machine.reason))
@@ -285,23 +304,27 @@ class Speaker:
         return [Transition(machine.settings.name, machine.state_name, machine.state_name, sentence)]
 
 
-def explain(router: VirtualRouter, state: State, event: Event, now: Instant) -> str:
+def explain(router: VirtualRouter, state: State, event: Event, now: Instant, heard: Heard | None) -> str:
     """One sentence for a transition out of `state`."""
     match state, event:
         case Initialize(), Startup() if router.is_owner:
             return "owner of the addresses (priority 255)"
         case Initialize(), Startup():
             return "started; listening for an Active router"
+        case Backup(), DeadlinePassed() if heard is not None and heard.priority == wire.PRIORITY_RELEASE:
+            return f"{dotted(heard.source)} let go (priority 0)"
+        case Backup(active_adver_interval=interval), DeadlinePassed() if heard and now - heard.at < 3 * interval:
+            return f"{dotted(heard.source)} has priority {heard.priority}, ours is {router.priority}"
         case Backup(active_adver_interval=interval, active_address=b""), DeadlinePassed():
             return f"no Active router was heard for {3 * interval:g} s and the skew"
         case Backup(active_address=address), DeadlinePassed():
             return f"nothing more was heard from {dotted(address)}"
         case Active(adver_at=due), DeadlinePassed() if is_stalled(router, due, now):
             return f"stepped down after a stall of {now - due:.3f} s, to listen first"
-        case Active(), AdvertisementReceived(heard, source) if heard.priority == router.priority:
-            return f"{dotted(source)} has the same priority {heard.priority} and the greater address"
-        case Active(), AdvertisementReceived(heard, source):
-            return f"{dotted(source)} has priority {heard.priority}, ours is {router.priority}"
+        case Active(), AdvertisementReceived(outranking, source) if outranking.priority == router.priority:
+            return f"{dotted(source)} has the same priority {router.priority} and the greater address"
+        case Active(), AdvertisementReceived(outranking, source):
+            return f"{dotted(source)} has priority {outranking.priority}, ours is {router.priority}"
     return type(event).__name__
 
 

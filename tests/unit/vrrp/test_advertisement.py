@@ -1,0 +1,111 @@
+"""The codec against keepalived's captured bytes, against scapy, and against any bytes at all."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scapy.layers.inet import IP
+from scapy.layers.vrrp import VRRPv3
+
+from haagent.vrrp.advertisement import MULTICAST_GROUP, Advertisement, ChecksumForm, Discard, decode, encode
+from tests.frames import ipv4_datagram, vectors
+
+VIRTUAL = bytes((192, 0, 2, 100))
+V3_FRAMES = sorted(name for name, each in vectors("vrrp.json").items() if name.startswith("v3_ipv4"))
+
+addresses = st.binary(min_size=4, max_size=4)
+advertisements = st.builds(
+    Advertisement,
+    st.integers(1, 255),
+    st.integers(0, 255),
+    st.integers(1, 4095).map(lambda centiseconds: centiseconds / 100),
+    st.lists(addresses, min_size=1, max_size=255).map(tuple),
+    st.sampled_from(ChecksumForm),
+)
+
+
+@pytest.mark.parametrize("name", V3_FRAMES)
+def test_encodes_the_captured_bytes(name: str) -> None:
+    datagram = ipv4_datagram(vectors("vrrp.json")[name]["frame_hex"])
+    result = decode(datagram.message, datagram.ttl, datagram.source, datagram.destination)
+    assert isinstance(result, Advertisement)
+    assert encode(result, datagram.source, datagram.destination) == datagram.message
+
+
+def test_captured_frames_have_both_forms() -> None:
+    assert len(V3_FRAMES) == 4
+
+
+@pytest.mark.parametrize(
+    ("advertisement", "wanted"),
+    [
+        (Advertisement(61, 100, 1.0, (VIRTUAL,), ChecksumForm.PSEUDO_HEADER), "313d640100640568c0000264"),
+        (Advertisement(61, 0, 1.0, (VIRTUAL,), ChecksumForm.PSEUDO_HEADER), "313d000100646968c0000264"),
+        (Advertisement(62, 100, 1.0, (VIRTUAL,), ChecksumForm.RFC9568), "313e64010064a7f7c0000264"),
+    ],
+)  # fmt: skip
+def test_known_answers(advertisement: Advertisement, wanted: str) -> None:
+    assert encode(advertisement, bytes((192, 0, 2, 1))).hex() == wanted
+
+
+@given(advertisements, addresses, addresses)
+def test_round_trip(advertisement: Advertisement, source: bytes, destination: bytes) -> None:
+    result = decode(encode(advertisement, source, destination), 255, source, destination)
+    assert isinstance(result, Advertisement)
+    assert replace(result, checksum_form=advertisement.checksum_form) == advertisement
+    if result.checksum_form is not advertisement.checksum_form:  # only where the pseudo-header adds nothing
+        pseudo = source + destination + bytes((0, 112)) + (8 + 4 * len(advertisement.addresses)).to_bytes(2, "big")
+        assert sum(int.from_bytes(pseudo[at : at + 2], "big") for at in range(0, 12, 2)) % 0xFFFF == 0
+
+
+@given(st.binary(max_size=64), st.integers(0, 255), addresses, addresses)
+def test_any_octets_give_a_declared_value(message: bytes, ttl: int, source: bytes, destination: bytes) -> None:
+    assert isinstance(decode(message, ttl, source, destination), Advertisement | Discard)
+
+
+@given(advertisements, addresses, st.integers(0, 7), st.integers(0, 7))
+def test_a_flipped_bit_in_the_header_never_passes(
+    advertisement: Advertisement, source: bytes, octet: int, bit: int
+) -> None:
+    message = bytearray(encode(advertisement, source))
+    message[octet] ^= 1 << bit
+    result = decode(bytes(message), 255, source, MULTICAST_GROUP)
+    if isinstance(result, Advertisement):  # the other form may match by chance: it must then be reported as such
+        assert result.checksum_form is not advertisement.checksum_form
+
+
+@given(advertisements, addresses)
+def test_scapy_builds_the_same_octets(advertisement: Advertisement, source: bytes) -> None:
+    """scapy computes the pseudo-header form, whatever RFC 9568 says."""
+    ours = encode(replace(advertisement, checksum_form=ChecksumForm.PSEUDO_HEADER), source)
+    built = IP(src=dotted(source), dst="224.0.0.18", ttl=255, proto=112) / VRRPv3(
+        vrid=advertisement.vrid,
+        priority=advertisement.priority,
+        ipcount=len(advertisement.addresses),
+        adv=round(advertisement.max_advertise_interval * 100),
+        addrlist=[dotted(each) for each in advertisement.addresses],
+    )
+    assert bytes(built)[20:] == ours
+
+
+@given(advertisements, addresses)
+def test_scapy_reads_ours(advertisement: Advertisement, source: bytes) -> None:
+    header = IP(src=dotted(source), dst="224.0.0.18", ttl=255, proto=112)
+    read = IP(bytes(header / encode(advertisement, source)))[VRRPv3]
+    assert (read.version, read.type, read.vrid, read.priority, read.res) == (
+        3, 1, advertisement.vrid, advertisement.priority, 0,
+    )  # fmt: skip
+    assert read.adv == round(advertisement.max_advertise_interval * 100)
+    assert read.addrlist == [dotted(each) for each in advertisement.addresses]
+
+
+def test_a_checksum_that_is_zero() -> None:
+    """The sum of the words is 0xFFFF before the checksum is put in: the field stays zero and is accepted."""
+    message = encode(Advertisement(1, 1, 0.01, (bytes((0xCD, 0xFA, 0, 2)),)), bytes(4))
+    assert message[6:8] == b"\0\0"
+    assert isinstance(decode(message, 255, bytes(4), MULTICAST_GROUP), Advertisement)
+
+
+def dotted(address: bytes) -> str:
+    return ".".join(str(octet) for octet in address)
