@@ -4,13 +4,14 @@ It joins the domains: from verdicts and services it derives the IPVS table, from
 (`processes/director.py`) delivers events with the instant `now` (CLOCK_MONOTONIC seconds) and executes the effects.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from msgspec import structs
 
 from haagent.config.model import Check, Config, InterfaceTrack, RealServer, VirtualRouter, VirtualService
+from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import Counts, DestinationKey, ServiceKey, Table
 from haagent.pool.desired import Adopted, Pool, destination_key, packed, pool, service_key, weights
 from haagent.pool.tracking import tracking
@@ -36,7 +37,7 @@ class TableAdopted:
     """Once, before the first ConfigLoaded: what the kernel held when we came, and what a predecessor had made of it."""
 
     table: Table
-    owned: frozenset["OwnedKey"]
+    owned: Owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +90,13 @@ Event = (
 
 # --------------------------------------------------------------------------------------- effects
 
-OwnedKey = ServiceKey | tuple[ServiceKey, DestinationKey]
-
 
 @dataclass(frozen=True, slots=True)
 class SetVirtualServices:
     """Level: the whole wanted table. Beside it the kernel may hold what is not `owned`."""
 
     table: Table
-    owned: frozenset[OwnedKey]
+    owned: Owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ class Core:
     failures: tuple[str, ...] = ()
     repairs: int = 0
     _adopted: Adopted = field(default_factory=dict)
-    _owned: frozenset[OwnedKey] = frozenset()
+    _owned: Owned = field(default_factory=Owned)
     _services: dict[str, VirtualService] = field(default_factory=dict)
     _users: dict[int, list[ServerKey]] = field(default_factory=dict)
     _ids: dict[tuple[Check, str, int], int] = field(default_factory=dict)
@@ -213,7 +212,7 @@ class Core:
         self.config = config
         self._services = {service.name: service for service in config.virtual_services}
         self._assign_probes(config)
-        self._owned |= owned_by(config)
+        self._owned = owned_by(config, self._owned)
         effects: list[Effect] = [Record("configuration", config.director.name, previous, "running", "loaded")]
         effects += self._levels_of("vrrp")
         effects += self._levels_of("prober")
@@ -309,7 +308,7 @@ class Core:
     def _observe(self, table: Table, counts: Counts, repairs: int, failures: tuple[str, ...]) -> list[Effect]:
         self.observed, self.counts = table, counts
         if self.config is not None:  # what we removed is not ours any more, should somebody else add it
-            self._owned = owned_by(self.config) | (self._owned & frozenset(_keys(table)))
+            self._owned = owned_by(self.config, present(self._owned, table))
         effects: list[Effect] = []
         if repairs:
             self.repairs += repairs
@@ -363,24 +362,26 @@ def pool_state(each: Pool) -> Literal["serving", "sorry", "empty"]:
     return "sorry" if each.uses_sorry_server else "empty"
 
 
-def _keys(table: Table) -> Iterator[OwnedKey]:
-    for service_key_, service in table.items():
-        yield service_key_
-        for destination in service.destinations:
-            yield service_key_, destination
+def present(owned: Owned, table: Table) -> Owned:
+    """What of `owned` the kernel still holds."""
+    return Owned(
+        frozenset(key for key in owned.services if key in table),
+        frozenset((key, at) for key, at in owned.destinations if key in table and at in table[key].destinations),
+    )
 
 
-def owned_by(config: Config) -> frozenset[OwnedKey]:
-    """Everything in the kernel's table that the configuration speaks of."""
-    keys: set[OwnedKey] = set()
+def owned_by(config: Config, owned: Owned) -> Owned:
+    """`owned`, and everything in the kernel's table that the configuration speaks of."""
+    services: set[ServiceKey] = set()
+    destinations: set[tuple[ServiceKey, DestinationKey]] = set()
     for service in config.virtual_services:
         key = service_key(service)
-        keys.add(key)
+        services.add(key)
         targets = [(server.address, server.port) for server in service.real_servers]
         if service.sorry_server:
             targets.append((service.sorry_server.address, service.sorry_server.port))
-        keys.update((key, destination_key(address, port)) for address, port in targets)
-    return frozenset(keys)
+        destinations.update((key, destination_key(address, port)) for address, port in targets)
+    return Owned(owned.services | services, owned.destinations | destinations)
 
 
 def router_settings(router: VirtualRouter) -> RouterSettings:

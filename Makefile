@@ -1,0 +1,51 @@
+# haagent. `make demo` and `make test` do everything on a fresh Debian or Ubuntu machine, as root.
+#
+#   make demo [TOPOLOGY=pair-dr|pair-nat] [KEEP=1]   the main job on a real kernel, as it happens
+#   make test                                        everything that can fail, on real kernels with real peers
+#   make check                                       format, lint, types, unit, rfc, simulation: no root, under a minute
+#   make bench | sim SEEDS=20000 | fuzz SECONDS=300  longer runs, printed, never asserted on time
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+TOPOLOGY ?= pair-dr
+KEEP ?=
+SEEDS ?= 20000
+SECONDS_ ?= 300
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: demo test check bench sim fuzz format packages clean
+
+demo: packages $(VENV)/ready
+	$(BIN)/python -m haagent.lab.demo containerlab/$(TOPOLOGY).clab.yml $(if $(KEEP),--keep)
+
+test: packages $(VENV)/ready check
+	$(BIN)/pytest tests/netns tests/kernel tests/fuzz
+
+check: $(VENV)/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 tests/unit tests/rfc tests/scenarios tests/simulation tests/test_layers.py
+
+bench: packages $(VENV)/ready
+	$(BIN)/python -m bench
+
+sim: $(VENV)/ready
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+
+fuzz: $(VENV)/ready
+	$(BIN)/python tools/fuzz.py --seconds $(SECONDS_)
+
+format: $(VENV)/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+packages:
+	@tools/packages
+
+$(VENV)/ready: requirements.lock pyproject.toml tools/environment
+	tools/environment $(VENV)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

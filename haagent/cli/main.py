@@ -1,0 +1,44 @@
+"""The `haagent` command: one file a verb in this folder, loaded only when it is asked for."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from haagent.version import VERSION
+
+COMMANDS = {  # verb -> what it does, as the help says it; the module of the same name has add_arguments and run
+    "run": "the daemon, in the foreground",
+    "check": "validate a configuration: every error at once, with its place",
+    "plan": "what `run` would change in the kernel now",
+    "reload": "validate, then switch; on any error the running configuration stays",
+    "status": "routers, services, real servers, checks, and since when",
+    "history": "every transition with time and cause",
+    "lab": "play a containerlab topology on network namespaces, without containers",
+    "mib": "where the MIB files are",
+    "schema": "the configuration's JSON Schema",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser(
+        prog="haagent", description="High-availability agent for Linux Virtual Server directors."
+    )
+    parser.add_argument("--version", action="version", version=f"haagent {VERSION}")
+    verbs = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((word for word in arguments if not word.startswith("-")), "")
+    for verb, does in COMMANDS.items():
+        sub = verbs.add_parser(verb, help=does, description=does[0].upper() + does[1:] + ".")
+        if verb == wanted:
+            module = importlib.import_module(f"haagent.cli.{verb}")
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    try:
+        code: int = options.run(options)
+    except BrokenPipeError:  # the reader of our output went away
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return code

@@ -1,0 +1,115 @@
+"""`haagent status`: the daemon's snapshot, for people or as JSON. Exit 0 healthy, 2 degraded, 1 no answer."""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+
+import msgspec
+
+from haagent.cli.options import add_daemon, find_socket
+from haagent.control.client import Unreachable, ask
+from haagent.control.requests import Refused, Status, StatusAnswer
+from haagent.snapshot import RealServerStatus, RouterStatus, ServiceStatus, Snapshot
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_daemon(parser)
+    parser.add_argument("--json", action="store_true", help="the whole snapshot as one JSON object")
+    parser.add_argument("--watch", action="store_true", help="again every second, until interrupted")
+
+
+def run(options: argparse.Namespace) -> int:
+    path = find_socket(options)
+    if path is None:
+        return 1
+    code = 0
+    try:
+        while True:
+            match ask(path, Status()):
+                case StatusAnswer(snapshot):
+                    code = 2 if snapshot.problems else 0
+                    show(snapshot, as_json=options.json, clear=options.watch and not options.json)
+                case Refused(reason) | Unreachable(reason):
+                    print(f"haagent: {reason}", file=sys.stderr)
+                    code = 1
+                case answer:
+                    print(f"haagent: the daemon answered {type(answer).__name__} to a status request", file=sys.stderr)
+                    code = 1
+            if not options.watch:
+                return code
+            time.sleep(1)
+    except KeyboardInterrupt:
+        return code
+
+
+def show(snapshot: Snapshot, *, as_json: bool, clear: bool) -> None:
+    text = msgspec.json.encode(snapshot).decode() if as_json else "\n".join(lines(snapshot))
+    print(("\x1b[H\x1b[2J" if clear else "") + text, flush=True)
+
+
+def lines(snapshot: Snapshot) -> Iterator[str]:
+    """The whole view, top down: who we are, what is wrong, routers, services, processes."""
+    up_time = duration(snapshot.at - snapshot.started_at)
+    yield f"director {snapshot.director}   haagent {snapshot.version}, running for {up_time}"
+    yield "state    " + (f"DEGRADED: {len(snapshot.problems)} to look at" if snapshot.problems else "healthy")
+    for problem in snapshot.problems:
+        yield f"         ! {problem}"
+    for router in snapshot.routers:
+        yield ""
+        yield from router_lines(router, snapshot.at)
+    for service in snapshot.services:
+        yield ""
+        yield from service_lines(service, snapshot.at)
+    yield ""
+    for process in snapshot.processes:
+        state = f"pid {process.pid}" if process.running else "NOT RUNNING"
+        yield f"process  {process.name:9} {state:12} for {duration(snapshot.at - process.since):11} {process.detail}"
+
+
+def router_lines(router: RouterStatus, now: float) -> Iterator[str]:
+    effective = router.effective_priority
+    priority = f"{effective}" if effective == router.priority else f"{effective} (configured {router.priority})"
+    yield (
+        f"router   {router.name}   {router.state.upper()} for {duration(now - router.since)}"
+        f"   vrid {router.vrid} on {router.interface}, priority {priority}"
+    )
+    yield f"         {router.reason}"
+    if router.active_address and router.state == "backup":
+        yield f"         Active is {router.active_address}"
+    yield f"         {', '.join(router.virtual_addresses)}"
+
+
+def service_lines(service: ServiceStatus, now: float) -> Iterator[str]:
+    servers = [server for server in service.real_servers if not server.sorry]
+    yield (
+        f"service  {service.name}   {service.state.upper()} for {duration(now - service.since)}"
+        f"   {service.protocol} {service.address}:{service.port}, {service.scheduler}, {service.forwarding_method};"
+        f" {service.in_service} of {len(servers)} in service"
+    )
+    width = max([len(server.name) for server in service.real_servers], default=0)
+    for server in service.real_servers:
+        yield server_line(server, width, now)
+
+
+def server_line(server: RealServerStatus, width: int, now: float) -> str:
+    weight = "out" if server.weight is None else f"weight {server.weight}"
+    health = "sorry" if server.sorry else server.health
+    counts = f"{server.active_connections} active {server.inactive_connections} inactive"
+    return (
+        f"         {server.name:{width}}  {server.address + ':' + str(server.port):21} {health:8}{weight:11}"
+        f"for {duration(now - server.since):10} {counts:22} {server.reason}"
+    )
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: "3 d 4 h", "5 min 2 s", "0.8 s"."""
+    if seconds < 10:
+        return f"{max(0.0, seconds):.1f} s"
+    whole = int(seconds)
+    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

@@ -1,0 +1,87 @@
+"""The control socket: JSON lines in, answers out. Who may connect is the file's mode and the peer's credentials."""
+
+import asyncio
+import contextlib
+import grp
+import os
+import pwd
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from haagent.control.requests import Answer, Refused, Request, decode_request, encode
+
+LINE_LIMIT = 65536
+Handler = Callable[[Request], AsyncIterator[Answer]]
+
+
+class ControlServer:
+    """`start` raises OSError where the socket cannot be made."""
+
+    def __init__(self, path: Path, group: str, handler: Handler) -> None:
+        self._path, self._group, self._handler = path, group, handler
+        self._server: asyncio.AbstractServer | None = None
+
+    async def start(self) -> str | None:
+        """A sentence where the group does not exist: root alone may connect then."""
+        self._path.unlink(missing_ok=True)
+        with _umask(0o177):
+            self._server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_LIMIT)
+        try:
+            os.chown(self._path, -1, grp.getgrnam(self._group).gr_gid)
+        except KeyError:
+            return f"the group {self._group} does not exist: only root may use the control socket"
+        except PermissionError:
+            return None  # not root: the socket is for this user alone
+        self._path.chmod(0o660)
+        return None
+
+    async def close(self) -> None:
+        if self._server:
+            self._server.close()
+        self._path.unlink(missing_ok=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            try:
+                line = await reader.readline()
+                if refusal := refuse(writer.get_extra_info("socket"), self._group):
+                    await _send(writer, Refused(refusal))
+                elif line:
+                    async for answer in self._handler(decode_request(line)):
+                        await _send(writer, answer)
+            except (msgspec.DecodeError, ValueError) as error:
+                await _send(writer, Refused(f"not a request: {error}"))
+            finally:
+                writer.close()
+
+
+def refuse(peer: socket.socket, group: str) -> str | None:
+    """Why the process at the other end may not ask; None: root, our own user, or a member of the group."""
+    size = struct.calcsize("3i")
+    _, uid, gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    if uid in (0, os.geteuid()):
+        return None
+    try:
+        wanted = grp.getgrnam(group).gr_gid
+        groups = os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+    except KeyError:
+        return "only root may use the control socket"
+    return None if wanted in groups else f"only root and members of {group} may use the control socket"
+
+
+async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:
+    writer.write(encode(answer) + b"\n")
+    await writer.drain()
+
+
+@contextlib.contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    previous = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(previous)

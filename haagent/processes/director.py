@@ -1,0 +1,425 @@
+"""The director's shell: sockets and files around `core.py`. It decides nothing.
+
+control socket ─┐                                   ┌─ SetVirtualServices ── TableKeeper (a thread)
+vrrp, prober  ──┼─> event, now ─> core.handle ──────┼─ SetRouters, SetTracking ── vrrp
+table keeper  ──┤                                   ├─ SetProbes ── prober
+SIGHUP        ──┘                                   ├─ Record ── history, log
+                                                    └─ Notify, snapshots ── observer
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+from haagent.config.load import load
+from haagent.config.model import Config
+from haagent.control import requests
+from haagent.control.paths import control_socket, history_file, internal_socket, ownership_file
+from haagent.control.server import ControlServer
+from haagent.core import (
+    ConfigLoaded,
+    Core,
+    Effect,
+    Event,
+    HealthChanged,
+    Notify,
+    ProcessConnected,
+    ProcessLost,
+    Record,
+    RouterTransitioned,
+    SetProbes,
+    SetRouters,
+    SetTracking,
+    SetVirtualServices,
+    TableAdopted,
+    TableObserved,
+)
+from haagent.ipvs.plan import Owned
+from haagent.linux.ipvs import Ipvs
+from haagent.linux.netlink import NetlinkFailure
+from haagent.preview import preview
+from haagent.processes import messages, ownership, vrrp_messages
+from haagent.processes.children import Children, Name
+from haagent.processes.history import Entry, History
+from haagent.processes.log import open_log
+from haagent.processes.supervisor import EXIT_CONFIGURATION
+from haagent.processes.table_keeper import Level, TableKeeper
+from haagent.snapshot import ProcessStatus, RouterCounters, RouterStatus, Snapshot
+from haagent.version import VERSION
+from haagent.view import Clock, snapshot
+
+SNAPSHOT_INTERVAL = 0.2  # seconds: changes nearer together reach the observer as one
+SNAPSHOT_COST = 50  # building snapshots may use one fiftieth of the time
+REFRESH_INTERVAL = 2.0  # counters move without events
+HEARTBEAT_INTERVAL = 1.0
+FRESH_COUNTS_TIMEOUT = 2.0  # `status` waits this long for the kernel's counts
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    directory: Path
+    name: str
+    alive: int  # descriptor; its end of file means that the supervisor is gone
+    words: int  # descriptor to the supervisor
+
+
+class Director:
+    """One instance, one loop. `run` returns the exit code."""
+
+    def __init__(self, options: Options, config: Config, history: History) -> None:
+        self._options, self._config, self._history = options, config, history
+        self._core = Core()
+        self._log = open_log(config.director.name)
+        self._children = Children(internal_socket(config.director), self, self._complain)
+        self._control = ControlServer(control_socket(config.director), config.director.control_group, self._answer)
+        self._keeper: TableKeeper | None = None
+        self._keeper_task: asyncio.Task[None] | None = None
+        self._owned = Owned()
+        self._reports: tuple[vrrp_messages.RouterReport, ...] = ()
+        self._observer_says = ""
+        self._connected_at: dict[Name, float] = {}
+        self._started_at = time.time()
+        self._stop = asyncio.Event()
+        self._dirty = asyncio.Event()
+        self._observed = asyncio.Event()
+        self._followers: set[asyncio.Queue[Entry]] = set()
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self._reload()))
+        loop.add_reader(self._options.alive, self._stop.set)
+        if refusal := await self._adopt():
+            print(f"haagent: {refusal}", file=sys.stderr, flush=True)
+            return EXIT_CONFIGURATION
+        self._deliver(ConfigLoaded(self._config))
+        await self._children.start()
+        if sentence := await self._control.start():
+            self._complain(sentence)
+        self._say("LISTENING")
+        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._feed_observer())]
+        self._say("READY")
+        await self._stop.wait()
+        for task in [*tasks, *([self._keeper_task] if self._keeper_task else [])]:
+            task.cancel()
+        await self._control.close()
+        await self._children.close()
+        return 0
+
+    # ------------------------------------------------------------------ start
+
+    async def _adopt(self) -> str | None:
+        """Take over what the kernel holds. A sentence: why this director cannot do its work."""
+        owned = ownership.read(ownership_file(self._config.director))
+        if isinstance(owned, str):
+            self._complain(owned)
+            owned = Owned()
+        self._owned = owned
+        if not self._config.virtual_services and not owned.services:
+            return None
+        return await self._open_table(owned)
+
+    async def _open_table(self, owned: Owned) -> str | None:
+        ipvs = await asyncio.to_thread(Ipvs.open)
+        if isinstance(ipvs, str):
+            return ipvs if self._config.virtual_services else None
+        observed = await asyncio.to_thread(ipvs.observe)
+        if isinstance(observed, NetlinkFailure):
+            return f"the kernel's IPVS table cannot be read: {observed.text}"
+        self._deliver(TableAdopted(observed[0], owned))
+        self._keeper = TableKeeper(ipvs, self._config.director.audit_interval, self._table_observed)
+        self._keeper_task = asyncio.create_task(self._keeper.run())
+        self._keeper_task.add_done_callback(self._keeper_ended)
+        return None
+
+    def _keeper_ended(self, task: asyncio.Task[None]) -> None:
+        """A defect in the worker must not leave a director that serves an old table: start anew."""
+        if not task.cancelled() and task.exception():
+            self._log.critical("the table keeper failed; the director starts again", error=repr(task.exception()))
+            os._exit(1)
+
+    # ------------------------------------------------------------------ events in, effects out
+
+    def _deliver(self, event: Event) -> None:
+        for effect in self._core.handle(event, time.monotonic()):
+            self._execute(effect)
+        self._dirty.set()
+
+    def _execute(self, effect: Effect) -> None:
+        match effect:
+            case SetVirtualServices(table, owned):
+                self._remember_owned(owned)
+                if self._keeper:
+                    self._keeper.want(Level(table, owned))
+            case SetProbes(probes):
+                self._children.send("prober", messages.encode(messages.SetProbes(probes)))
+            case SetRouters(routers):
+                self._children.send("vrrp", vrrp_messages.encode(vrrp_messages.SetRouters(routers)))
+            case SetTracking(tracking):
+                self._children.send("vrrp", vrrp_messages.encode(vrrp_messages.SetTracking(dict(tracking))))
+            case Record():
+                self._record(effect)
+            case Notify(transition):
+                self._notify(transition)
+            case _:
+                assert_never(effect)
+
+    def _record(self, record: Record) -> None:
+        entry = self._history.append(
+            time.time(), record.subject, record.name, record.previous, record.state, record.cause
+        )
+        self._log.info(
+            f"{record.subject} {record.name} is {record.state}",
+            subject=record.subject,
+            name=record.name,
+            previous=record.previous,
+            state=record.state,
+            cause=record.cause,
+        )
+        if isinstance(entry, str):
+            self._complain(entry)
+            return
+        for follower in self._followers:
+            if not follower.full():
+                follower.put_nowait(entry)
+
+    def _notify(self, transition: RouterTransitioned) -> None:
+        report = next((each for each in self._reports if each.name == transition.name), None)
+        if report is None or transition.previous == transition.state:
+            return
+        changed = messages.RouterChanged(
+            name=transition.name,
+            interface=report.interface,
+            ifindex=report.ifindex,
+            vrid=report.vrid,
+            state=transition.state,  # type: ignore[arg-type]
+            previous=transition.previous,  # type: ignore[arg-type]
+            reason=transition.reason,
+        )
+        self._children.send("observer", messages.encode(changed))
+
+    def _remember_owned(self, owned: Owned) -> None:
+        if owned == self._owned:
+            return
+        self._owned = owned
+        if sentence := ownership.write(ownership_file(self._config.director), owned):
+            self._complain(sentence)
+
+    def _table_observed(self, event: TableObserved) -> None:
+        self._deliver(event)
+        self._observed.set()
+
+    # ------------------------------------------------------------------ children
+
+    def child_connected(self, hello: messages.Hello) -> None:
+        self._connected_at[hello.process] = time.time()
+        self._deliver(ProcessConnected(hello.process, hello.detail))
+
+    def child_lost(self, process: Name) -> None:
+        self._connected_at[process] = time.time()
+        self._deliver(ProcessLost(process))
+
+    def child_said(self, process: Name, payload: bytes) -> None:
+        match process:
+            case "vrrp":
+                self._hear_vrrp(payload)
+            case "prober":
+                said = messages.decode_from_prober(payload)
+                if isinstance(said, messages.HealthReported):
+                    self._deliver(HealthChanged(said.id, said.health, said.detail))
+            case "observer":
+                told = messages.decode_from_observer(payload)
+                if isinstance(told, messages.ObserverReported):
+                    self._observer_says = told.detail
+                    self._log.info(f"snmp: {told.detail}", connected=told.connected)
+
+    def _hear_vrrp(self, payload: bytes) -> None:
+        match vrrp_messages.decode_from_vrrp(payload):
+            case vrrp_messages.RoutersReported(routers):
+                self._reports = routers
+                self._dirty.set()
+            case vrrp_messages.Transitioned(router=name, previous=previous, state=state, reason=reason):
+                self._deliver(RouterTransitioned(name, previous, state, reason))
+            case vrrp_messages.Malformed(sentence):
+                self._complain(f"vrrp said something unknown: {sentence}")
+
+    # ------------------------------------------------------------------ control
+
+    async def _answer(self, request: requests.Request) -> AsyncIterator[requests.Answer]:
+        match request:
+            case requests.Status():
+                await self._refresh_counts()
+                yield requests.StatusAnswer(self._snapshot())
+            case requests.Reload():
+                yield requests.ReloadAnswer(errors=await self._reload())
+            case requests.Plan():
+                yield await self._plan()
+            case requests.History(limit=limit, follow=follow):
+                entries = await asyncio.to_thread(lambda: list(self._history.entries())[-limit:] if limit > 0 else [])
+                yield requests.HistoryAnswer(tuple(entries))
+                if follow:
+                    async for entry in self._follow():
+                        yield requests.EntryAdded(entry)
+            case _:
+                assert_never(request)
+
+    async def _follow(self) -> AsyncIterator[Entry]:
+        queue: asyncio.Queue[Entry] = asyncio.Queue(maxsize=1000)
+        self._followers.add(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._followers.discard(queue)
+
+    async def _refresh_counts(self) -> None:
+        if not self._keeper or time.monotonic() - self._keeper.observed_at < 1.0:
+            return
+        self._observed.clear()
+        self._keeper.audit_now()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FRESH_COUNTS_TIMEOUT):
+                await self._observed.wait()
+
+    async def _reload(self) -> tuple[str, ...]:
+        """Sentences: nothing changed. Empty: the new configuration runs."""
+        self._say("RELOADING")
+        errors = await self._switch()
+        if errors:
+            self._log.error("reload refused; the running configuration stays", errors=list(errors))
+        self._say("READY")
+        return errors
+
+    async def _switch(self) -> tuple[str, ...]:
+        loaded = await asyncio.to_thread(load, self._options.directory, self._options.name)
+        if isinstance(loaded, list):
+            return tuple(str(error) for error in loaded)
+        if sentence := needs_restart(self._config, loaded):
+            return (sentence,)
+        previous, self._config = self._config, loaded
+        if loaded.virtual_services and not self._keeper and (refusal := await self._open_table(self._owned)):
+            self._config = previous
+            return (refusal,)
+        self._deliver(ConfigLoaded(loaded))
+        return ()
+
+    async def _plan(self) -> requests.PlanAnswer:
+        loaded = await asyncio.to_thread(load, self._options.directory, self._options.name)
+        if isinstance(loaded, list):
+            return requests.PlanAnswer(errors=tuple(str(error) for error in loaded))
+        await self._refresh_counts()
+        return requests.PlanAnswer(steps=preview(self._core, loaded, time.monotonic()))
+
+    # ------------------------------------------------------------------ snapshots
+
+    def _snapshot(self) -> Snapshot:
+        clock = Clock(time.monotonic(), time.time())
+        return snapshot(
+            self._core,
+            [_router_status(report, clock) for report in self._reports],
+            self._process_statuses(),
+            clock,
+            version=VERSION,
+            started_at=self._started_at,
+        )
+
+    def _process_statuses(self) -> list[ProcessStatus]:
+        statuses = [ProcessStatus(name="director", running=True, pid=os.getpid(), since=self._started_at)]
+        for name in ("vrrp", "prober", "observer"):
+            hello = self._children.hello_of(name)
+            detail = hello.detail if hello else ""
+            statuses.append(
+                ProcessStatus(
+                    name=name,
+                    running=hello is not None,
+                    pid=hello.pid if hello else 0,
+                    since=self._connected_at.get(name, self._started_at),
+                    detail=self._observer_says if name == "observer" and hello else detail,
+                )
+            )
+        return statuses
+
+    async def _feed_observer(self) -> None:
+        """Changes at once but coalesced, counters every REFRESH_INTERVAL; never more than a fiftieth of the time."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_INTERVAL):
+                    await self._dirty.wait()
+            self._dirty.clear()
+            begun = time.monotonic()
+            if self._children.hello_of("observer"):
+                self._children.send("observer", messages.encode(messages.SnapshotTaken(self._snapshot())))
+            await asyncio.sleep(max(SNAPSHOT_INTERVAL, SNAPSHOT_COST * (time.monotonic() - begun)))
+
+    # ------------------------------------------------------------------ words to others
+
+    async def _beat(self) -> None:
+        while True:
+            self._say("ALIVE")
+            await asyncio.sleep(HEARTBEAT_INTERVAL)
+
+    def _say(self, word: str) -> None:
+        try:
+            os.write(self._options.words, word.encode() + b"\n")
+        except OSError:  # the supervisor is gone: `alive` says so too
+            self._stop.set()
+
+    def _complain(self, sentence: str) -> None:
+        self._log.warning(sentence)
+
+
+def needs_restart(running: Config, loaded: Config) -> str | None:
+    """What a reload cannot change: it was given to the processes when they were started."""
+    if running.director.name != loaded.director.name:
+        return "director.name cannot change by a reload: restart haagent"
+    for key in ("runtime_directory", "state_directory", "control_group", "user", "audit_interval"):
+        if getattr(running.director, key) != getattr(loaded.director, key):
+            return f"director.{key} cannot change by a reload: restart haagent"
+    if running.snmp != loaded.snmp:
+        return "snmp.agentx cannot change by a reload: restart haagent"
+    return None
+
+
+def _router_status(report: vrrp_messages.RouterReport, clock: Clock) -> RouterStatus:
+    """The vrrp process's report with its instant in wall-clock time; every other field has the same name."""
+    fields = {name: getattr(report, name) for name in RouterStatus.__struct_fields__}
+    fields["since"] = clock.to_wall(report.since)
+    fields["counters"] = RouterCounters(**report.counters, discarded=report.discarded)
+    return RouterStatus(**fields)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="haagent.processes.director")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--alive-fd", type=int, required=True)
+    parser.add_argument("--words-fd", type=int, required=True)
+    given = parser.parse_args()
+    options = Options(given.config, given.name, given.alive_fd, given.words_fd)
+    config = load(options.directory, options.name)
+    if isinstance(config, list):
+        print(*config, sep="\n", file=sys.stderr, flush=True)
+        return EXIT_CONFIGURATION
+    try:
+        history = History(history_file(config.director))
+    except OSError as error:
+        print(f"haagent: {error.filename}: {error.strerror}: make state_directory writable", file=sys.stderr)
+        return EXIT_CONFIGURATION
+    return asyncio.run(run(options, config, history))
+
+
+async def run(options: Options, config: Config, history: History) -> int:
+    return await Director(options, config, history).run()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,77 @@
+"""The history file: one JSON line for every transition, appended, kept to a bound of two files.
+
+A line is written with one write() on an O_APPEND descriptor: a crash can lose the last line, never an earlier one.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+SIZE_LIMIT = 8 * 1024 * 1024  # octets; then the file becomes FILE.1 and a new one begins
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """One transition. `name` is "service/server" for a real server."""
+
+    sequence: int
+    at: float  # wall clock
+    subject: str
+    name: str
+    previous: str
+    state: str
+    cause: str
+    actor: str = "haagent"
+
+
+class History:
+    """Raises OSError from `open` alone; a failing append is reported as a sentence."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        last = None
+        for last in self.entries():  # noqa: B007 - only the last one matters
+            pass
+        self._sequence = last.sequence if last else 0
+        self._descriptor = self._open()
+
+    def _open(self) -> int:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            os.write(descriptor, b"\n")  # a crash cut the last line short: keep the next one apart from it
+        return descriptor
+
+    def append(self, at: float, subject: str, name: str, previous: str, state: str, cause: str) -> Entry | str:
+        """The entry as written, or why it could not be."""
+        self._sequence += 1
+        entry = Entry(
+            sequence=self._sequence, at=at, subject=subject, name=name, previous=previous, state=state, cause=cause
+        )
+        try:
+            os.write(self._descriptor, msgspec.json.encode(entry) + b"\n")
+            if os.fstat(self._descriptor).st_size > SIZE_LIMIT:
+                self._rotate()
+        except OSError as error:
+            return f"the history {self.path} cannot be written: {error.strerror}"
+        return entry
+
+    def _rotate(self) -> None:
+        os.replace(self.path, self.path.with_name(self.path.name + ".1"))
+        os.close(self._descriptor)
+        self._descriptor = self._open()
+
+    def entries(self) -> Iterator[Entry]:
+        """Oldest first; a line that a crash cut short is skipped."""
+        for path in (self.path.with_name(self.path.name + ".1"), self.path):
+            if not path.exists():
+                continue
+            with path.open("rb") as lines:
+                for line in lines:
+                    try:
+                        yield msgspec.json.decode(line, type=Entry)
+                    except msgspec.DecodeError:
+                        continue

@@ -1,0 +1,3 @@
+"""The version, as `haagent --version`, `status` and SNMP say it; pyproject.toml reads it from here."""
+
+VERSION = "0.1.0"
