@@ -54,9 +54,8 @@ def show(path: Path) -> str:
     """The path as an operator would write it; keys that are not bare are quoted."""
     text = ""
     for part in path:
-        match part:
-            case int():
-                text += f"[{part}]"
-            case str():
-                text += ("." if text else "") + (part if _BARE_KEY.fullmatch(part) else quote(part))
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += ("." if text else "") + (part if _BARE_KEY.fullmatch(part) else quote(part))
     return text

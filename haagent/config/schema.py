@@ -51,7 +51,7 @@ def _key(table: Table, key: str, known: Key) -> dict[str, Any]:
     choices = value if known.is_shared else {"anyOf": [value, _per_director(value)]}
     name = known.field or key
     if name in table.defaults and table.defaults[name] is not None and not known.is_derived:
-        choices = {**choices, "default": msgspec.to_builtins(table.defaults[name])}
+        choices = {**choices, "default": msgspec.json.decode(msgspec.json.encode(table.defaults[name]))}
     return choices
 
 

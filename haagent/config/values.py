@@ -108,15 +108,13 @@ def choice(noun: str, options: Sequence[str], *, not_yet: Mapping[str, str] | No
     return Scalar(expected, read, {"enum": list(options)})
 
 
-def text(expected: str, pattern: str, *, most_octets: int | None = None) -> Scalar:
+def text(expected: str, pattern: str) -> Scalar:
     """A string that matches the pattern as a whole."""
     compiled = re.compile(pattern, re.ASCII)
 
     def read(value: object) -> str | Wrong:
         if isinstance(value, str) and compiled.fullmatch(value):
-            if most_octets is None or len(value.encode()) <= most_octets:
-                return value
-            return Wrong(f"expected at most {most_octets} octets, got {len(value.encode())}")
+            return value
         return Wrong(f"expected {expected}, got {describe(value)}")
 
     return Scalar(expected, read, {"type": "string", "pattern": f"^(?:{pattern})$"})

@@ -1,0 +1,101 @@
+"""The JSON Schema accepts the sample, refuses what validation refuses, and says every key and default."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from haagent.config.schema import as_json, schema
+
+SAMPLE = Path(__file__).parents[3] / "haagent.conf.d"
+TYPES: dict[str, Any] = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "number": (int, float),
+}
+
+
+def accepts(rule: dict[str, Any], value: Any) -> bool:
+    """As much of JSON Schema as ours uses."""
+    kind = TYPES.get(rule.get("type", ""), object)
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind in (int, (int, float))):
+        return False
+    if "const" in rule and value != rule["const"]:
+        return False
+    if "enum" in rule and value not in rule["enum"]:
+        return False
+    if "anyOf" in rule and not any(accepts(each, value) for each in rule["anyOf"]):
+        return False
+    if isinstance(value, str):
+        return re.search(rule.get("pattern", ""), value) is not None
+    if isinstance(value, dict):
+        return len(value) >= rule.get("minProperties", 0) and _table(rule, value)
+    if isinstance(value, list):
+        is_sized = rule.get("minItems", 0) <= len(value) <= rule.get("maxItems", len(value))
+        return is_sized and all(accepts(rule.get("items", {}), each) for each in value)
+    return not isinstance(value, int | float) or rule.get("minimum", value) <= value <= rule.get("maximum", value)
+
+
+def _table(rule: dict[str, Any], value: dict[str, Any]) -> bool:
+    if any(key not in value for key in rule.get("required", ())):
+        return False
+    for key, each in value.items():
+        rules = [rule["properties"][key]] if key in rule.get("properties", {}) else []
+        rules += [known for pattern, known in rule.get("patternProperties", {}).items() if re.search(pattern, key)]
+        if not rules and rule.get("additionalProperties") is False:
+            return False
+        if not all(accepts(known, each) for known in rules):
+            return False
+    return True
+
+
+def test_the_sample_is_accepted_file_by_file() -> None:
+    files = list(SAMPLE.glob("*.toml"))
+    assert len(files) == 3
+    for file in files:
+        assert accepts(schema(), tomllib.loads(file.read_text())), file
+
+
+@pytest.mark.parametrize(
+    ("text", "is_accepted"),
+    [
+        ("virtual_router.r.priority = { d1 = 1, d2 = 2 }", True),
+        ("virtual_router.r.priority = 255", True),
+        ("virtual_router.r.priority = 256", False),
+        ("virtual_router.r.priority = { d1 = 0 }", False),
+        ("virtual_router.r.prio = 1", False),
+        ('virtual_router.r.virtual_addresses = ["198.51.100.1/24", "198.51.100.2"]', True),
+        ('virtual_router.r.virtual_addresses = ["198.51.100.1/33"]', False),
+        ("virtual_router.r.virtual_addresses = []", False),
+        ('virtual_router.r.track = [{ pool = "s" }, { interface = "eth0" }]', True),
+        ("virtual_router.r.track = [{ fault = true }]", False),
+        ('virtual_router."a b".vrid = 1', False),
+        ('check.c = { type = "tcp", port = 1 }', True),
+        ('check.c = { type = "tcp", path = "/" }', False),
+        ('check.c = { type = "http", path = "/" }', True),
+        ('virtual_service.s.sorry_server = { d1 = { address = "198.51.100.1" } }', True),
+        ("virtual_service.s.sorry_server = { port = 1 }", False),
+        ('virtual_service.s.real_servers = [{ name = "a" }]', False),
+        ('virtual_service.s.scheduler = "rrr"', False),
+        ("x = 1", False),
+    ],
+)
+def test_accepts_as_validation_does(text: str, is_accepted: bool) -> None:
+    assert accepts(schema(), tomllib.loads(text)) is is_accepted
+
+
+def test_defaults_come_from_the_model() -> None:
+    router = schema()["properties"]["virtual_router"]["patternProperties"].popitem()[1]["properties"]
+    assert router["advertisement_interval"]["default"] == 1.0
+    assert router["track"]["default"] == []
+    assert "default" not in router["vrid"]
+
+
+def test_as_json() -> None:
+    assert json.loads(as_json(schema())) == schema()
