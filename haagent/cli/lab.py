@@ -109,14 +109,14 @@ def explore(lab: Lab) -> None:
         print(f"In the whole node:         nsenter -t {pid} -a COMMAND   (its own files, processes, host name)")
         print(f"                           in this shell: node {first} COMMAND\n", flush=True)
     pids = " ".join(f"{node.name}) echo {lab.pid(node.name)};;" for node in lab.topology.nodes if node.kind == "linux")
-    helper = f'node() {{ local p; p=$(case "$1" in {pids} esac); shift; nsenter -t "$p" -a "$@"; }}; export -f node; '
+    script = (
+        f'node() {{ local p; p=$(case "$1" in {pids} esac); shift; nsenter -t "$p" -a "$@"; }}; export -f node; '
+        f'PS1="lab {name}# "; export PS1; exec bash --norc --noprofile -i'
+    )
     before = signal.signal(signal.SIGINT, lambda number, frame: None)  # a handler, unlike SIG_IGN, is not inherited
     try:
-        environment = os.environ | {
-            "PS1": f"lab {name}# ",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        }
-        subprocess.run(["bash", "-c", f"{helper}exec bash --norc --noprofile -i"], env=environment, check=False)
+        path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin')}"
+        subprocess.run(["bash", "-c", script], env=os.environ | {"PATH": path}, check=False)
     finally:
         signal.signal(signal.SIGINT, before)
 
