@@ -168,6 +168,8 @@ class Session:
         match self.state:
             case Waiting(at) | Connecting(at):
                 return at
+            case Closed():
+                return None
             case Serving(ping_at=ping_at):
                 return ping_at if overdue_at is None else min(ping_at, overdue_at)
             case _:

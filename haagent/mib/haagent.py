@@ -60,7 +60,7 @@ def inet_address(text: str) -> tuple[int, bytes]:
 
 
 def _ticks(seconds: float) -> int:
-    return int(max(seconds, 0.0) * 100) & 0xFFFFFFFF
+    return int(min(max(seconds, 0.0), 1e12) * 100) & 0xFFFFFFFF
 
 
 def _string(number: int, get: Getter) -> Field:
