@@ -64,6 +64,7 @@ class Machine:
     heard: Heard | None = None
     counters: Counter[str] = field(default_factory=Counter)
     messages: dict[int, bytes] = field(default_factory=dict)  # priority -> prepared VRRP message
+    source: bytes = b""  # packed: where these messages come from; still known when a fault has ended the parameters
 
     @property
     def state_name(self) -> StateName:
@@ -203,13 +204,17 @@ class Speaker:
             heapq.heappop(self._deadlines)
         return None
 
-    def message(self, router: str, priority: int) -> bytes:
-        """The prepared VRRP message of a SendAdvertisement.
+    def sender(self, router: str, priority: int) -> Machine:
+        """Whose interface, source and messages a SendAdvertisement is for.
 
         A router that moved to another interface or VRID is both retired and new: the farewell is the retired one's.
         """
         retired = self.retired.get(router) if priority == wire.PRIORITY_RELEASE else None
-        return (retired or self.machines[router]).messages[priority]
+        return retired or self.machines[router]
+
+    def message(self, router: str, priority: int) -> bytes:
+        """The prepared VRRP message of a SendAdvertisement."""
+        return self.sender(router, priority).messages[priority]
 
     def effective_priority(self, router: str) -> int:
         return effective_priority(self.machines[router].settings, self._surroundings)
@@ -255,6 +260,7 @@ class Speaker:
         form = machine.peer_form or ChecksumForm.RFC9568
         if parameters.checksum != "auto":
             form = ChecksumForm(parameters.checksum)
+        machine.source = parameters.primary_address
         machine.messages = {
             priority: wire.encode(
                 Advertisement(

@@ -1,0 +1,115 @@
+"""Gratuitous ARP: who has the address now, told to everybody on the segment (RFC 9568 section 6.4, RFC 826).
+
+Frames are built when parameters are set. Sending a chunk of them is one system call (`sendmmsg`, which Python's socket
+module does not have, so by ctypes): a takeover of hundreds of addresses spends its time in the kernel, not here.
+"""
+
+import ctypes
+import errno
+import socket
+from collections.abc import Sequence
+
+ETH_P_ARP = 0x0806
+_BROADCAST = b"\xff" * 6
+_ARP_REQUEST_FOR_IPV4_ON_ETHERNET = bytes.fromhex("0001080006040001")
+FRAME_LENGTH = 42
+
+
+class _IoVec(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _MsgHdr(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_void_p),
+        ("namelen", ctypes.c_uint32),
+        ("iov", ctypes.POINTER(_IoVec)),
+        ("iovlen", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("controllen", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+    )
+
+
+class _MMsgHdr(ctypes.Structure):
+    _fields_ = (("header", _MsgHdr), ("length", ctypes.c_uint))
+
+
+_sendmmsg = ctypes.CDLL(None, use_errno=True).sendmmsg
+_sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+_sendmmsg.restype = ctypes.c_int
+
+
+def gratuitous_arp(mac: bytes, address: bytes) -> bytes:
+    """The 42 octets: a *request*, sender and target both the address, which every stack takes in (reference 7.1)."""
+    return (
+        _BROADCAST
+        + mac
+        + ETH_P_ARP.to_bytes(2, "big")
+        + _ARP_REQUEST_FOR_IPV4_ON_ETHERNET
+        + mac
+        + address
+        + _BROADCAST
+        + address
+    )
+
+
+class Frames:
+    """Announcements of some addresses, ready for one sendmmsg. Never changed."""
+
+    def __init__(self, mac: bytes, addresses: Sequence[bytes]) -> None:
+        if len(mac) != 6:  # no Ethernet: nobody there to tell
+            addresses = ()
+        self.count = len(addresses)
+        self._octets = ctypes.create_string_buffer(b"".join(gratuitous_arp(mac, each) for each in addresses))
+        self._vectors = (_IoVec * self.count)()
+        self._messages = (_MMsgHdr * self.count)()
+        start = ctypes.addressof(self._octets)
+        for place in range(self.count):
+            self._vectors[place].base = start + place * FRAME_LENGTH
+            self._vectors[place].length = FRAME_LENGTH
+            self._messages[place].header.iov = ctypes.pointer(self._vectors[place])
+            self._messages[place].header.iovlen = 1
+        self.location = ctypes.addressof(self._messages)
+
+
+class Announcer:
+    """Sends frames on one interface."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    @classmethod
+    def open(cls, index: int) -> "Announcer | OSError":
+        """A packet socket that hears nothing (protocol 0), bound to the interface. A refusal is a value."""
+        try:
+            sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+        except OSError as error:
+            return error
+        try:
+            # socket.bind() wants a name; the index is what we know for certain
+            name = socket.if_indextoname(index)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 6)
+            sock.bind((name, 0))
+        except OSError as error:
+            sock.close()
+            return error
+        return cls(sock)
+
+    def send(self, frames: Frames) -> tuple[int, int]:
+        """(frames sent, errno of what stopped the rest or 0). Never waits: ENOBUFS, EAGAIN, ENETDOWN, ENXIO happen."""
+        sent = 0
+        while sent < frames.count:
+            done: int = _sendmmsg(
+                self._socket.fileno(),
+                frames.location + sent * ctypes.sizeof(_MMsgHdr),
+                frames.count - sent,
+                socket.MSG_DONTWAIT,
+            )
+            if done <= 0:
+                return sent, ctypes.get_errno() or errno.EIO
+            sent += done
+        return sent, 0
+
+    def close(self) -> None:
+        self._socket.close()

@@ -1,0 +1,83 @@
+"""The vrrp process's view of its routers, as the director wants it: only what moved, a few routers at a time."""
+
+from haagent.processes.vrrp_messages import RouterReport, RoutersReported, address_text
+from haagent.vrrp.router import Backup
+from haagent.vrrp.settings import Interface
+from haagent.vrrp.speaker import Machine, Speaker, dotted
+from haagent.vrrp.virtual_router import Address
+
+REPORT_INTERVAL = 2.0  # seconds
+SLICE = 8  # routers in one message, so that no advertisement waits for the encoding of hundreds
+
+
+class Reporter:
+    """Remembers what was reported."""
+
+    def __init__(self) -> None:
+        self._reported: dict[str, RouterReport] = {}
+        self._pending: list[str] = []
+        self._texts: dict[str, tuple[tuple[Address, ...], tuple[str, ...]]] = {}
+
+    def want_all(self, speaker: Speaker) -> None:
+        self._reported = {}
+        self._pending = list(speaker.machines)
+
+    def want(self, *routers: str) -> None:
+        self._pending += [each for each in routers if each not in self._pending]
+
+    @property
+    def is_pending(self) -> bool:
+        return bool(self._pending)
+
+    def next_slice(self, speaker: Speaker, interfaces: dict[str, Interface]) -> RoutersReported | None:
+        """The next few that changed; None when none of these did."""
+        names, self._pending = self._pending[:SLICE], self._pending[SLICE:]
+        moved = []
+        for name in names:
+            machine = speaker.machines.get(name)
+            if machine is None:
+                self._reported.pop(name, None)
+                self._texts.pop(name, None)
+                continue
+            report = self._report(speaker, machine, interfaces.get(machine.settings.interface))
+            if self._reported.get(name) != report:
+                self._reported[name] = report
+                moved.append(report)
+        return RoutersReported(tuple(moved)) if moved else None
+
+    def _report(self, speaker: Speaker, machine: Machine, interface: Interface | None) -> RouterReport:
+        settings, parameters = machine.settings, machine.parameters
+        primary = dotted(parameters.primary_address) if parameters else ""
+        match machine.state:
+            case Backup(active_address=heard):
+                active = dotted(heard)
+            case _:
+                active = primary if machine.state_name == "active" else ""
+        return RouterReport(
+            name=settings.name,
+            interface=settings.interface,
+            ifindex=interface.index if interface else 0,
+            vrid=settings.vrid,
+            state=machine.state_name,
+            reason=machine.reason,
+            since=machine.since,
+            priority=settings.priority,
+            effective_priority=speaker.effective_priority(settings.name),
+            preempt=settings.preempt,
+            advertisement_interval=settings.advertisement_interval,
+            primary_address=primary,
+            active_address=active,
+            virtual_addresses=self._addresses(
+                settings.name, settings.virtual_addresses + settings.unadvertised_addresses
+            ),
+            counters=dict(machine.counters),
+            discarded={
+                reason.name.lower(): count for reason, count in speaker.discarded.get(settings.interface, {}).items()
+            },
+        )
+
+    def _addresses(self, name: str, addresses: tuple[Address, ...]) -> tuple[str, ...]:
+        known = self._texts.get(name)
+        if known is None or known[0] != addresses:
+            known = self._texts[name] = (addresses, tuple(address_text(each) for each in addresses))
+        return known[1]
