@@ -16,7 +16,7 @@ _NAME_PATTERN = NAME.schema["pattern"]
 
 def schema() -> dict[str, Any]:
     """The schema as JSON-compatible values."""
-    kinds = {kind: _keys(table) for kind, table in SINGLE.items()}
+    kinds = {kind: of_table(table) for kind, table in SINGLE.items()}
     for kind, shape in NAMED.items():
         kinds[kind] = {
             "type": "object",
@@ -34,11 +34,12 @@ def schema() -> dict[str, Any]:
 
 def _named(shape: Table | Variants) -> dict[str, Any]:
     if isinstance(shape, Table):
-        return _keys(shape)
-    return {"anyOf": [_keys(table, shape.tag, value) for value, table in shape.tables.items()]}
+        return of_table(shape)
+    return {"anyOf": [of_table(table, shape.tag, value) for value, table in shape.tables.items()]}
 
 
-def _keys(table: Table, tag: str = "", value: str = "") -> dict[str, Any]:
+def of_table(table: Table, tag: str = "", value: str = "") -> dict[str, Any]:
+    """One table's keys, none of them required; `tag` is a key that must have the value."""
     properties = {key: _key(table, key, known) for key, known in table.keys.items()}
     if tag:
         properties[tag] = {"const": value}
@@ -86,7 +87,7 @@ def _with_required(table: Table) -> dict[str, Any]:
     required = [
         key for key, known in table.keys.items() if not known.is_derived and (known.field or key) not in table.defaults
     ]
-    return {**_keys(table), "required": required}
+    return {**of_table(table), "required": required}
 
 
 def as_json(document: Mapping[str, Any]) -> str:

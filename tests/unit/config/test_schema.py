@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from haagent.config.schema import as_json, schema
+from haagent.config import shape
+from haagent.config.reading import Reading
+from haagent.config.schema import as_json, of_table, schema
 
 SAMPLE = Path(__file__).parents[3] / "haagent.conf.d"
 TYPES: dict[str, Any] = {
@@ -99,3 +101,33 @@ def test_defaults_come_from_the_model() -> None:
 
 def test_as_json() -> None:
     assert json.loads(as_json(schema())) == schema()
+
+
+TABLES = [
+    *shape.SINGLE.values(),
+    shape.VIRTUAL_ROUTER,
+    shape.VIRTUAL_SERVICE,
+    shape.REAL_SERVER,
+    shape.SORRY_SERVER,
+    *shape.CHECK.tables.values(),
+    *shape.TRACK.tables.values(),
+]
+VALUES = """
+values = [-1, 0, 1, 7, 256, 65535, 65536, 0.01, 1.5, 40.95, 1e9, true, "", "x", "/x", "a b", 07:32:00,
+"198.51.100.7", "198.51.100.7/24", "tcp", "GET", "auto", "empty", "mh", "quiesce", "udp", "masquerading", "unix:/x",
+["x"], [200], ["198.51.100.7"], ["port"], [], {}, [[]], [{}], [{pool="x"}], [{name="x", address="198.51.100.7"}],
+{address="198.51.100.7"}, {d1=1, d2=2}, {d1=0.5, d2=3}, {d1="x", d2="/x"}, {d1=[], d2=["x"]}, {d1={}, d2={}}, {d1=1}]"""
+
+
+@pytest.mark.parametrize("table", TABLES, ids=[table.struct.__name__ for table in TABLES])
+def test_nothing_that_validation_accepts_is_refused(table: shape.Table) -> None:
+    for key in table.keys:
+        accepted = 0
+        for value in tomllib.loads(VALUES)["values"]:
+            readings = [Reading(name, ("d1", "d2"), is_complete=True) for name in ("d1", "d2")]
+            for reading in readings:
+                reading.table(table, {key: value}, ())
+            is_valid = not any(found.path[0] == key for reading in readings for found in reading.found)
+            accepted += is_valid
+            assert accepts(of_table(table), {key: value}) or not is_valid, (key, value)
+        assert 0 < accepted < len(tomllib.loads(VALUES)["values"]), key
