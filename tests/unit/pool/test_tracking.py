@@ -1,0 +1,27 @@
+"""What pools say about routers."""
+
+from haagent.config.model import PoolTrack
+from haagent.ipvs.table import Service
+from haagent.pool.desired import Pool
+from haagent.pool.tracking import tracking
+from haagent.vrrp.settings import Tracking
+from tests.unit.build import router
+
+EMPTY, SERVING = Pool(Service("wlc")), Pool(Service("wlc"), frozenset({"rs1"}))
+
+
+def test_an_empty_pool_is_a_fault_where_the_router_says_so():
+    tracked = tracking([router(track=(PoolTrack(pool="web", fault=True),))], {"web": EMPTY})
+    assert tracked["web"].fault == "pool web is empty: none of its real servers is in service"
+    assert tracked["web"].priority == 0
+
+
+def test_an_empty_pool_is_a_priority_term_otherwise():
+    tracks = (PoolTrack(pool="web", priority=-50), PoolTrack(pool="mail", priority=-30))
+    assert tracking([router(track=tracks)], {"web": EMPTY, "mail": EMPTY})["web"] == Tracking(priority=-80)
+    assert tracking([router(track=tracks)], {"web": EMPTY, "mail": SERVING})["web"] == Tracking(priority=-50)
+
+
+def test_a_serving_pool_says_nothing_and_untracked_routers_are_not_named():
+    assert tracking([router(track=(PoolTrack(pool="web", fault=True),))], {"web": SERVING}) == {"web": Tracking()}
+    assert tracking([router()], {"web": EMPTY}) == {}
