@@ -4,10 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from haagent.cli.options import DEFAULT_DIRECTORY
 from haagent.config.error import ConfigError
 from haagent.config.load import load_all
-
-DEFAULT_DIRECTORY = Path("/etc/haagent/haagent.conf.d")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
