@@ -1,0 +1,81 @@
+"""The snapshot that people and managers read."""
+
+from haagent.core import ConfigLoaded, Core, HealthChanged, TableObserved
+from haagent.ipvs.table import Destination, DestinationCounts, Forwarding, Service
+from haagent.pool.desired import destination_key, service_key
+from haagent.snapshot import ProcessStatus, RouterStatus
+from haagent.view import Clock, snapshot
+from tests.unit.build import config, real_server, service
+
+WEB = service(real_server(1), real_server(2), sorry=True)
+KEY = service_key(WEB)
+ONE = destination_key("198.51.100.11", 80)
+CLOCK = Clock(monotonic=100.0, wall=1_000_100.0)
+ROUTER = RouterStatus(
+    name="web",
+    interface="eth0",
+    ifindex=2,
+    vrid=51,
+    state="initialize",
+    reason="interface eth0 is down or has no carrier",
+    since=1_000_000.0,
+    priority=200,
+    effective_priority=200,
+    preempt=True,
+    advertisement_interval=1.0,
+    primary_address="",
+    active_address="",
+    virtual_addresses=("198.51.100.100/24",),
+)
+
+
+def view(core, routers=(), processes=()):
+    return snapshot(core, routers, processes, CLOCK, version="1", started_at=1_000_000.0)
+
+
+def judged(core):
+    core.handle(ConfigLoaded(config(WEB)), 10.0)
+    one, two = (core.probes_of["web", name][0] for name in ("rs1", "rs2"))
+    core.handle(HealthChanged(one, "up", "HTTP 200"), 20.0)
+    core.handle(HealthChanged(two, "down", "connection refused"), 30.0)
+    table = {KEY: Service("wlc", destinations={ONE: Destination(Forwarding.DIRECT_ROUTING, 1)})}
+    counts = {(KEY, ONE): DestinationCounts(active_connections=4, inactive_connections=7, connections=99)}
+    core.handle(TableObserved(table, counts, 0, ()), 31.0)
+    return core
+
+
+def test_instants_become_wall_clock():
+    (web,) = view(judged(Core())).services
+    assert web.since == 1_000_020.0
+    assert [server.since for server in web.real_servers[:2]] == [1_000_020.0, 1_000_030.0]
+
+
+def test_weights_and_counts_are_the_kernels():
+    (web,) = view(judged(Core())).services
+    one, two, sorry = web.real_servers
+    assert (one.weight, one.active_connections, one.inactive_connections, one.connections) == (1, 4, 7, 99)
+    assert two.weight is None
+    assert (sorry.sorry, sorry.weight) == (True, None)
+    assert (web.state, web.in_service) == ("serving", 1)
+
+
+def test_every_problem_is_a_sentence():
+    dead = ProcessStatus(name="prober", running=False, pid=0, since=0.0)
+    problems = view(judged(Core()), [ROUTER], [dead]).problems
+    assert problems == (
+        "virtual router web takes no part: interface eth0 is down or has no carrier",
+        "real server rs2 of web is down: http: connection refused",
+        "the prober process is not running",
+    )
+
+
+def test_an_empty_pool_is_a_problem_even_with_a_sorry_server():
+    core = judged(Core())
+    core.handle(HealthChanged(core.probes_of["web", "rs1"][0], "down", "HTTP 503"), 40.0)
+    assert "virtual service web is sorry: no real server is in service" in view(core).problems
+
+
+def test_before_any_configuration_there_is_nothing_to_see():
+    empty = view(Core())
+    assert empty.services == ()
+    assert empty.problems == ()
