@@ -9,7 +9,18 @@ from haagent.lab.uml import kernel_has_ipvs, run_in_uml, uml_available
 
 HERE = Path(__file__).parent
 # Few plugins: each import is slow inside. No cache: the checkout is read through an overlay that is thrown away.
-PYTEST = ("-m", "pytest", "-p", "pytest_timeout", "-p", "no:cacheprovider", "--color=no", "-rA", "--timeout=120")
+PYTEST = (
+    "-m",
+    "pytest",
+    "-p",
+    "pytest_timeout",
+    "-p",
+    "no:cacheprovider",
+    "--color=no",
+    "-rA",
+    "--durations=5",
+    "--timeout=120",
+)
 
 
 @pytest.mark.uml
