@@ -11,11 +11,12 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import Self
 
 from haagent.ipvs import message
 from haagent.ipvs.message import DestinationSeen, Info, Malformed, ServiceSeen, Timeouts
-from haagent.ipvs.plan import AddService, Change, SetService
+from haagent.ipvs.plan import AddDestination, AddService, Change, SetService
 from haagent.ipvs.table import Counts, Destination, DestinationCounts, DestinationKey, Service, ServiceKey, Table
 from haagent.linux.netlink import NetlinkFailure, NetlinkSocket
 
@@ -130,6 +131,11 @@ def explain(change: Change, code: int) -> str:
             return f"{what}: somebody else added it in the meantime"
         case _ if code in (errno.ESRCH, errno.ENOENT):
             return f"{what}: somebody else removed it in the meantime"
+        case AddDestination(_, key) if code == errno.EINVAL:  # it looks the address up in the local routing table
+            return (
+                f"the kernel refuses {ip_address(key.address)} as a destination: a broadcast or multicast address, "
+                "or no interface here is up"
+            )
         case _ if code == errno.EPERM:
             return NO_PRIVILEGE
         case _:

@@ -227,6 +227,13 @@ def test_a_scheduler_that_the_kernel_lacks_is_named(ipvs: Ipvs) -> None:
     assert "'nosuch'" in explain(change, code)
 
 
+def test_a_destination_that_is_no_host_is_explained(ipvs: Ipvs) -> None:
+    ipvs.apply([AddService(WEB, Service("rr"))])
+    change = AddDestination(WEB, at("224.0.0.1"), Destination(DR, 1))
+    assert ipvs.apply([change]) == [(change, errno.EINVAL)]
+    assert "224.0.0.1" in explain(change, errno.EINVAL)
+
+
 def test_the_kernel_puts_a_new_destination_at_the_head(ipvs: Ipvs) -> None:
     """Why the plan adds in ascending order: the list, which `mh` reads, is then the same on both directors."""
     keys = [at(f"192.0.2.{number}") for number in (13, 11, 12)]
