@@ -75,8 +75,8 @@ def why_not(address: str, fault: OSError) -> str:
     """The sentence for the operator: what failed, and what to do."""
     match fault:
         case PermissionError():
-            group = grp.getgrgid(os.getegid()).gr_name
-            words = f"permission denied; add `agentXPerms 0660 0755 root {group}` to snmpd.conf and restart snmpd"
+            owner = f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
+            words = f"permission denied; add `agentXPerms 0660 0755 {owner}` to snmpd.conf and restart snmpd"
         case FileNotFoundError():
             words = "no such socket; is snmpd running, with `master agentx` in snmpd.conf?"
         case ConnectionRefusedError():

@@ -219,7 +219,7 @@ def test_a_socket_that_the_user_may_not_enter_is_reported_with_the_remedy(direct
     assert not report.connected
     assert report.detail == (
         f"cannot connect to {master.address}: permission denied; "
-        "add `agentXPerms 0660 0755 root nogroup` to snmpd.conf and restart snmpd"
+        "add `agentXPerms 0660 0755 nobody nogroup` to snmpd.conf and restart snmpd"
     )
     master.listener.close()
 
