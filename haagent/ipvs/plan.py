@@ -18,7 +18,7 @@ between the two. We do not restore the order, for that would mean to remove dest
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from haagent.ipvs.table import Destination, DestinationKey, Service, ServiceKey, Table
+from haagent.ipvs.table import Destination, DestinationKey, Forwarding, Service, ServiceKey, Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def plan(observed: Table, wanted: Table, owned: Owned) -> list[Change]:
             destination, before = service.destinations[at], present.get(at)
             if before is None:
                 growing.append(AddDestination(key, at, destination))
-            elif before != destination:
+            elif not is_as_wanted(before, destination):
                 direction = shrinking if destination.weight < before.weight else growing
                 direction.append(SetDestination(key, at, destination))
         gone = [at for at in present if at not in service.destinations and (key, at) in owned.destinations]
@@ -137,6 +137,17 @@ def apply(table: Table, changes: Iterable[Change]) -> Table:
             case _:
                 pass  # EEXIST, ESRCH or ENOENT
     return {key: replace(service, destinations=pools[key]) for key, service in services.items()}
+
+
+def is_as_wanted(found: Destination, wanted: Destination) -> bool:
+    """Whether there is nothing to set.
+
+    The kernel makes LOCAL of every forwarding method where the address is the director's own (ip_vs_ctl.c,
+    __ip_vs_update_dest): to set it again would change nothing, at every audit.
+    """
+    return found == wanted or (
+        found.forwarding is Forwarding.LOCAL and replace(found, forwarding=wanted.forwarding) == wanted
+    )
 
 
 def _settings(service: Service) -> tuple[str, int, int, int, str]:

@@ -1,5 +1,6 @@
 """haagent.ipvs.plan: the plan leads to the wanted end, in a safe order, and touches nothing that is not ours."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,6 +132,14 @@ def test_a_new_forwarding_method_is_set_and_not_removed_and_added() -> None:
     observed = {KEY: Service("rr", destinations={A: Destination(DR, 1)})}
     wanted = {KEY: Service("rr", destinations={A: Destination(MASQ, 1)})}
     assert plan(observed, wanted, Owned()) == [SetDestination(KEY, A, Destination(MASQ, 1))]
+
+
+@pytest.mark.parametrize("wanted", [DR, MASQ, Forwarding.TUNNELING])
+def test_a_destination_on_the_director_itself_is_not_set_for_ever(wanted: Forwarding) -> None:
+    observed = {KEY: Service("rr", destinations={A: Destination(Forwarding.LOCAL, 1)})}
+    assert plan(observed, {KEY: Service("rr", destinations={A: Destination(wanted, 1)})}, Owned()) == []
+    heavier = Destination(wanted, 2)
+    assert plan(observed, {KEY: Service("rr", destinations={A: heavier})}, Owned()) == [SetDestination(KEY, A, heavier)]
 
 
 def test_a_service_of_ours_that_holds_a_foreign_destination_is_kept_for_it() -> None:
