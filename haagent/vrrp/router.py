@@ -45,6 +45,7 @@ class Active:
     adver_at: Instant  # when Adver_Timer fires
     announce_at: Instant  # * next round of announcements
     announced: int  # * rounds so far
+    announced_at: Instant  # * when the last round went out
 
 
 State = Initialize | Backup | Active
@@ -107,10 +108,7 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
             return follow(router, heard, source, now), [SetAddresses(router.name, held=False)]
         case Active(), AdvertisementReceived():
             # the sender is told at once; * and so are the clients that may have learned its address meanwhile
-            return replace(state, adver_at=now + router.advertisement_interval), [
-                SendAdvertisement(router.name, router.priority),
-                AnnounceAddresses(router.name),
-            ]
+            return answer(router, replace(state, adver_at=now + router.advertisement_interval), now)
         case Active(), ParametersChanged():  # * a new address is added, an old one dropped, in one level
             return become_active(router, now)
         case Active(), SegmentChanged():  # * switches and clients may have forgotten us while the link was down
@@ -120,7 +118,7 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
 
 def become_active(router: VirtualRouter, now: Instant) -> Outcome:
     """Section 6.4.2 (115)-(150): the advertisement first, so that the previous Active router lets go."""
-    state = Active(adver_at=now + router.advertisement_interval, announce_at=now, announced=0)
+    state = Active(adver_at=now + router.advertisement_interval, announce_at=now, announced=0, announced_at=now)
     return announce_again(router, state, now), [
         SendAdvertisement(router.name, router.priority),
         SetAddresses(router.name, held=True),
@@ -172,7 +170,19 @@ def announce_again(router: VirtualRouter, state: Active, now: Instant) -> Active
         pause = ANNOUNCE_SPACING
     else:
         pause = router.announce_refresh
-    return replace(state, announce_at=now + pause, announced=announced)
+    return replace(state, announce_at=now + pause, announced=announced, announced_at=now)
+
+
+def answer(router: VirtualRouter, state: Active, now: Instant) -> Outcome:
+    """Announce at once, or as soon as the spacing allows.
+
+    A peer that cannot hear us advertises without end, and after a stall its advertisements come in one heap: an
+    announcement of every address for each of them would flood the segment.
+    """
+    send = SendAdvertisement(router.name, router.priority)
+    if now - state.announced_at < ANNOUNCE_SPACING:
+        return replace(state, announce_at=min(state.announce_at, state.announced_at + ANNOUNCE_SPACING)), [send]
+    return replace(state, announced_at=now), [send, AnnounceAddresses(router.name)]
 
 
 def move_deadline(router: VirtualRouter, previous: VirtualRouter, state: Backup) -> Backup:

@@ -40,7 +40,7 @@ routers = st.builds(
 states = st.one_of(
     st.builds(Initialize),
     st.builds(Backup, instants, seconds, sources),
-    st.builds(Active, instants, instants, st.integers(1, 99)),
+    st.builds(Active, instants, instants, st.integers(1, 99), instants),
 )
 events = st.one_of(
     st.builds(Startup),
@@ -111,7 +111,9 @@ def test_other_parameters_change_no_role(
 
 
 def test_a_burst_a_pause_a_burst_then_the_refresh() -> None:
-    state: State = Active(adver_at=1e9, announce_at=NOW + 0.2, announced=1)  # round 1 went out on becoming Active
+    state: State = Active(
+        adver_at=1e9, announce_at=NOW + 0.2, announced=1, announced_at=NOW
+    )  # round 1 went out on becoming Active
     rounds = [NOW]
     while len(rounds) < 12:
         due = deadline(state)

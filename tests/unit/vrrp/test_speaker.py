@@ -112,10 +112,10 @@ def test_two_deadlines_met_at_once_are_both_delivered() -> None:
     """The trial machine lost a wake-up here, and 99 of 3,000 schedules ended with two Active routers."""
     speaker = active()
     machine = speaker.machines["web"]
-    machine.state = Active(adver_at=11.0, announce_at=11.0, announced=10)
+    machine.state = Active(adver_at=11.0, announce_at=11.0, announced=10, announced_at=1.0)
     speaker._deadlines = [(11.0, "web")]
     assert speaker.pass_time(11.0) == [SendAdvertisement("web", 100), AnnounceAddresses("web")]
-    assert machine.state == Active(12.0, 71.0, 11)
+    assert machine.state == Active(12.0, 71.0, 11, 11.0)
     assert speaker.next_deadline() == 12.0
 
 

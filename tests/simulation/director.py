@@ -1,0 +1,270 @@
+"""A director host: clock, link, kernel, and the cores that run on it. `SpeakerCore` drives the production Speaker.
+
+The order rules are the shell's: what waited in the socket is delivered before a deadline, notifications of the kernel
+after the packets, one wake-up re-armed after every event, an announcement only after its addresses are held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from math import inf
+from typing import TYPE_CHECKING
+
+from haagent.vrrp.advertisement import MULTICAST_GROUP, TTL
+from haagent.vrrp.effects import AnnounceAddresses, SendAdvertisement, SetAddresses
+from haagent.vrrp.settings import Interface, RouterSettings
+from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
+from tests.simulation.kernel import Kernel
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+SOCKET_BUFFER = 500  # datagrams that wait while the process does not run
+RETRY = 1.0  # seconds until a refused change is tried again
+TICK = 1e-6  # a timer never fires early
+
+
+class Director:
+    """One host. Faults act on it; the core knows nothing of them."""
+
+    def __init__(
+        self, world: World, index: int, settings: tuple[RouterSettings, ...], clock_rate: float, clock_start: float
+    ) -> None:
+        self.world = world
+        self.index = index
+        self.settings = settings
+        self.own_address = bytes((192, 0, 2, index + 1))
+        self.kernel = Kernel()
+        self.cuts = 0  # faults that keep the link down now
+        self.stalled_until = 0.0
+        self.core: SpeakerCore | None = None  # None: the daemon does not run
+        self._rate = clock_rate
+        self._start = clock_start
+
+    def local(self) -> float:
+        """CLOCK_MONOTONIC of this host."""
+        return self._start + self.world.now * self._rate
+
+    def to_world(self, instant: float) -> float:
+        return (instant - self._start) / self._rate
+
+    def interface(self) -> Interface:
+        held = tuple((address, 24) for address in sorted(self.kernel.addresses))
+        return Interface(
+            "eth0", 2, not self.cuts, b"\2\0\0\0\0" + bytes((self.index,)), ((self.own_address, 24), *held)
+        )
+
+    @property
+    def is_stalled(self) -> bool:
+        return self.world.now < self.stalled_until
+
+    # ------------------------------------------------------------------------------------ the wire
+
+    def receive(self, message: bytes, source: bytes) -> None:
+        if self.core is not None and not self.cuts:
+            self.core.receive(message, source)
+
+    def send(self, message: bytes) -> None:
+        if not self.cuts:
+            self.world.segment.send(self.index, message, self.own_address)
+
+    def announce(self, address: bytes) -> None:
+        if not self.cuts:
+            self.world.segment.announce(self.index, address)
+
+    # --------------------------------------------------------------------------------- what befalls it
+
+    def power_on(self) -> None:
+        """Also: the daemon is started again. The kernel may hold a predecessor's addresses."""
+        if self.core is None:
+            self.stalled_until = 0.0
+            self.core = SpeakerCore(self)
+            self.core.start()
+
+    def kill(self) -> None:
+        """The process is gone without a word; its addresses stay."""
+        if self.core is not None:
+            self.world.watch.is_gone(self.index)
+            self.core = None
+
+    def power_off(self) -> None:
+        self.kill()
+        self.kernel.addresses.clear()
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self._notify(lambda core: core.stop())
+
+    def stall(self, until: float) -> None:
+        """The process is not scheduled for a while."""
+        if self.core is not None:
+            self.stalled_until = max(self.stalled_until, until)
+            self.world.at(self.stalled_until, self._resume)
+
+    def set_link(self, by: int) -> None:
+        """One more (+1) or one fewer (-1) fault that keeps the link down."""
+        before, self.cuts = self.cuts, self.cuts + by
+        if (before > 0) != (self.cuts > 0):
+            self._notify(lambda core: core.interface_changed())
+
+    def reload(self, number: int, priority: int, preempt: bool) -> None:
+        changed = replace(self.settings[number], priority=priority, preempt=preempt)
+        self.settings = (*self.settings[:number], changed, *self.settings[number + 1 :])
+        self._notify(lambda core: core.reload())
+
+    def lose_address(self, number: int) -> None:
+        """Somebody deletes a virtual address behind the daemon's back; the kernel tells."""
+        self.kernel.addresses.discard(self.settings[number].virtual_addresses[0][0])
+        if self.core is not None:
+            self.core.damaged.add(self.settings[number].name)
+        self._notify(lambda core: core.address_lost(number))
+
+    def _notify(self, tell: Callable[[SpeakerCore], None]) -> None:
+        if self.core is not None:
+            self.core.notify(tell)
+
+    def _resume(self) -> None:
+        if self.core is not None and not self.is_stalled:
+            self.core.resume()
+
+
+class SpeakerCore:
+    """The vrrp process without its sockets: the production Speaker and an executor of its effects."""
+
+    def __init__(self, host: Director) -> None:
+        self._host = host
+        self._world = host.world
+        self.speaker = Speaker()
+        self._wake_at = inf
+        self._inbox: list[tuple[bytes, bytes]] = []  # (message, source) that wait during a stall
+        self._notices: list[Callable[[SpeakerCore], None]] = []
+        self.wanted: dict[str, bool] = {}  # router -> the level that was last asked for
+        self.applied: dict[str, bool] = {}  # router -> the level that the kernel last took
+        self.damaged: set[str] = set()  # routers whose addresses somebody else deleted; to be repaired
+        self._pending: set[str] = set()  # routers to announce once their addresses are held
+        self._addresses = {each.name: each.virtual_addresses[0][0] for each in host.settings}
+
+    def start(self) -> None:
+        self._execute(self.speaker.set_interfaces([self._host.interface()], self._host.local()))
+        self._execute(self.speaker.set_routers(self._host.settings, self._host.local()))
+        self._arm()
+
+    def receive(self, message: bytes, source: bytes) -> None:
+        if self._host.is_stalled:
+            if len(self._inbox) < SOCKET_BUFFER:
+                self._inbox.append((message, source))
+            return
+        self._deliver(message, source)
+        self._arm()
+
+    def notify(self, tell: Callable[[SpeakerCore], None]) -> None:
+        """Something of lower urgency than a packet: told now, or once the process runs again."""
+        if self._host.is_stalled:
+            self._notices.append(tell)
+        else:
+            tell(self)
+            self._arm()
+
+    def resume(self) -> None:
+        """Packets, then notices, then deadlines."""
+        waiting, self._inbox = self._inbox, []
+        for message, source in waiting:
+            self._deliver(message, source)
+        notices, self._notices = self._notices, []
+        for tell in notices:
+            tell(self)
+        self._execute(self.speaker.pass_time(self._host.local()))
+        self._arm()
+
+    def wake(self, at: float) -> None:
+        if at != self._wake_at or self._host.core is not self:
+            return  # another wake-up took its place
+        self._wake_at = inf
+        if not self._host.is_stalled:
+            self._execute(self.speaker.pass_time(self._host.local()))
+            self._arm()
+
+    def interface_changed(self) -> None:
+        self._execute(self.speaker.set_interfaces([self._host.interface()], self._host.local()))
+
+    def reload(self) -> None:
+        self._execute(self.speaker.set_routers(self._host.settings, self._host.local()))
+
+    def address_lost(self, number: int) -> None:
+        router = self._host.settings[number].name
+        if self.wanted.get(router):
+            self._pending.add(router)  # the clients may have learned another's MAC meanwhile
+            self._apply(router)
+        else:
+            self.applied[router] = False
+        self.interface_changed()
+
+    def stop(self) -> None:
+        effects = self.speaker.stop(self._host.local())
+        self._world.watch.stopped(self._host, effects)
+        self._execute(effects)
+        for name, held in self.wanted.items():  # the shell's last deed
+            if not held:
+                self._host.kernel.set_held(self._addresses[name], held=False)
+        self._host.core = None
+
+    # -------------------------------------------------------------------------------------- inside
+
+    def _deliver(self, message: bytes, source: bytes) -> None:
+        effects = self.speaker.receive("eth0", message, TTL, source, MULTICAST_GROUP, self._host.local())
+        if effects:
+            self._execute(effects)
+
+    def _arm(self) -> None:
+        due = self.speaker.next_deadline()
+        if due is None or self._host.core is not self:
+            return
+        at = self._host.to_world(due) + TICK
+        if at < self._wake_at:  # a later deadline finds out when the earlier wake-up fires
+            self._wake_at = at = max(at, self._world.now)
+            self._world.at(at, self.wake, at)
+
+    def _execute(self, effects: list[SpeakerEffect]) -> None:
+        for effect in effects:
+            match effect:
+                case SendAdvertisement(router, priority):
+                    self._world.watch.sends(self._host, self.speaker, router, priority)
+                    self._host.send(self.speaker.message(router, priority))
+                case SetAddresses(router, held):
+                    self.wanted[router] = held
+                    self._begin(router)
+                case AnnounceAddresses(router):
+                    self._announce(router)
+                case Transition():
+                    self._world.watch.transition(self._host.index, effect)
+        if effects:
+            self._world.watch.check_levels(self._host, self)
+
+    def _begin(self, router: str) -> None:
+        if self._host.kernel.latency:
+            self._world.at(self._world.now + self._host.kernel.latency, self._apply, router)
+        else:
+            self._apply(router)
+
+    def _apply(self, router: str) -> None:
+        """Make the newest level true; an older one that was on its way is forgotten."""
+        if self._host.core is not self:
+            return
+        held = self.wanted[router]
+        if not self._host.kernel.set_held(self._addresses[router], held=held):
+            self._world.at(self._world.now + RETRY, self._apply, router)
+            return
+        self.applied[router] = held
+        self.damaged.discard(router)
+        if not held:
+            self._pending.discard(router)
+        elif router in self._pending:
+            self._pending.discard(router)
+            self._announce(router)
+
+    def _announce(self, router: str) -> None:
+        if self.wanted[router] and self.applied.get(router):
+            self._host.announce(self._addresses[router])
+        else:
+            self._pending.add(router)

@@ -1,0 +1,93 @@
+"""Seeded schedules of the production Speaker: two and three directors, faults, then calm."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.simulation import director as director_module
+from tests.simulation.faults import CALM_AT, KINDS, Fault, draw_faults
+from tests.simulation.shrink import report, shrink
+from tests.simulation.world import CALM, STEP_LIMIT, Livelock, World, violations
+
+SEEDS = 300
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_calm_restores_one_rightful_active_router(seed: int) -> None:
+    world = World(seed)
+    assert not violations(seed), report(seed, world.faults, lambda faults: violations(seed, faults))
+
+
+def test_the_seeds_draw_every_kind_of_fault() -> None:
+    drawn = {fault.kind for seed in range(SEEDS) for fault in World(seed).faults}
+    assert drawn == set(KINDS)
+
+
+def test_the_seeds_have_two_and_three_directors_owners_and_two_routers() -> None:
+    worlds = [World(seed) for seed in range(SEEDS)]
+    assert {len(world.directors) for world in worlds} == {2, 3}
+    assert {len(world.directors[0].settings) for world in worlds} == {1, 2}
+    assert any(each.settings[0].priority == 255 for world in worlds for each in world.directors)
+
+
+def test_the_same_seed_runs_the_same_way() -> None:
+    ends = []
+    for _ in range(2):
+        world = World(7)
+        world.run(CALM_AT + CALM)
+        assert world.directors[0].core is not None
+        ends.append((world.steps, world.segment.caches, world.directors[0].core.speaker.machines["r0"].state))
+    assert ends[0] == ends[1]
+
+
+# ------------------------------------------------------------------------- the simulation notices what is broken
+
+
+def broken_in(seeds: int) -> bool:
+    return any(violations(seed) for seed in range(seeds))
+
+
+def test_notices_a_lost_takeover(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haagent.vrrp.speaker.deadline", lambda state: None)
+    assert broken_in(1)
+
+
+def test_notices_deaf_routers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(director_module.Director, "receive", lambda self, message, source: None)
+    assert broken_in(1)
+
+
+def test_notices_a_kernel_that_keeps_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.simulation.kernel.Kernel.set_held", lambda self, address, held: True)
+    assert broken_in(1)
+
+
+def test_notices_a_livelock() -> None:
+    world = World(0, faults=())
+
+    def again() -> None:
+        world.at(world.now, again)
+
+    world.at(1.0, again)
+    with pytest.raises(Livelock, match=str(STEP_LIMIT)):
+        world.run(2.0)
+
+
+def test_shrinks_to_the_fault_that_matters() -> None:
+    faults = tuple(Fault("stall", float(at), at + 1.0, 0) for at in range(6))
+    assert shrink(faults, lambda some: ["broken"] if faults[3] in some else []) == (faults[3],)
+    assert "1 of 6 faults are enough" in report(9, faults, lambda some: ["broken"] if faults[3] in some else [])
+
+
+def test_faults_end_before_the_calm() -> None:
+    for seed in range(SEEDS):
+        for fault in World(seed).faults:
+            assert fault.at < CALM_AT
+            assert fault.until <= CALM_AT or fault.kind in ("power_loss", "clean_stop")
+
+
+def test_draws_are_data() -> None:
+    world = World(3)
+    assert World(3).faults == world.faults != World(4).faults
+    assert draw_faults(world.random, 2, 1) != draw_faults(world.random, 2, 1)
+    assert replace(world.faults[0], at=0.0).kind == world.faults[0].kind

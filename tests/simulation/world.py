@@ -1,0 +1,111 @@
+"""Virtual time: one heap of (when, sequence, action), one random.Random(seed), and everything that lives in it.
+
+A seed decides everything: the directors and their settings, the faults, each delay and loss. The same seed runs the
+same way, so a violation is reported as its seed and faults, and replays.
+
+Who lives here: `Segment` (the wire, with the clients' neighbour caches), a `Director` for each host (clock, kernel,
+link) with its *cores*. A core is a driver of production code: an object with `start`, `receive`, `wake`, `stop`,
+`next_deadline`, as `SpeakerCore` in `director.py`. A host holds a list of them and gives each the instant of its own
+clock; one core hands messages to another through `Director.tell`, with a delay as between two processes.
+"""
+
+import heapq
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from haagent.vrrp.settings import RouterSettings
+from tests.simulation.director import Director
+from tests.simulation.faults import CALM_AT, Fault, draw_faults, inject
+from tests.simulation.invariants import Watch
+from tests.simulation.segment import Segment
+
+CALM = 26.0  # seconds after the last fault: longer than any pending timer and than one announcement refresh
+STEP_LIMIT = 20_000  # a schedule takes some hundreds; more is a livelock
+VIRTUAL = (bytes((198, 51, 100, 100)), bytes((198, 51, 100, 101)))
+
+
+class Livelock(Exception):
+    """The world does not get on: events are delivered, time does not pass."""
+
+
+class World:
+    """Some directors on one segment, from start to calm."""
+
+    def __init__(
+        self,
+        seed: int,
+        faults: tuple[Fault, ...] | None = None,
+        directors: int | None = None,
+        settings: Sequence[tuple[RouterSettings, ...]] | None = None,
+    ) -> None:
+        """`faults` and `settings` (by director) replace those of the seed; everything else stays the seed's."""
+        self.seed = seed
+        self.random = Random(seed)
+        self.now = 0.0
+        self.steps = 0
+        self._heap: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._sequence = 0
+        count = directors or self.random.choice((2, 2, 3))
+        self.watch = Watch(self)
+        self.segment = Segment(self, count)
+        self.directors = self._draw_directors(count)
+        for director, its in zip(self.directors, settings or (), strict=False):
+            director.settings = its
+        drawn = draw_faults(self.random, count, len(self.directors[0].settings))
+        self.faults = drawn if faults is None else faults
+        self.watch.expect(self.faults)
+        for director in self.directors:
+            self.at(self.random.uniform(0.0, 2.0), director.power_on)
+        for fault in self.faults:
+            inject(self, fault)
+
+    def _draw_directors(self, count: int) -> list[Director]:
+        random = self.random
+        routers = 2 if random.random() < 0.15 else 1
+        preempt = random.random() < 0.8
+        slow = random.randrange(count) if random.random() < 0.1 else None  # its interval differs: others must learn it
+        owner = random.randrange(count) if random.random() < 0.1 else None
+        directors = []
+        for index in range(count):
+            settings = tuple(
+                RouterSettings(
+                    name=f"r{number}",
+                    interface="eth0",
+                    vrid=51 + number,
+                    priority=255 if index == owner else random.choice((1, 50, 100, 100, 150, 200, 254)),
+                    advertisement_interval=2.0 if index == slow else 1.0,
+                    virtual_addresses=((VIRTUAL[number], 24),),
+                    preempt=preempt,
+                    announce_refresh=10.0,
+                )
+                for number in range(routers)
+            )
+            directors.append(Director(self, index, settings, random.uniform(0.99, 1.01), random.uniform(1.0, 1e5)))
+        return directors
+
+    def at(self, when: float, action: Callable[..., None], *arguments: Any) -> None:
+        self._sequence += 1
+        heapq.heappush(self._heap, (when, self._sequence, action, arguments))
+
+    def run(self, until: float) -> None:
+        """Deliver everything up to an instant; raises Livelock."""
+        heap, pop = self._heap, heapq.heappop
+        while heap and heap[0][0] <= until:
+            self.now, _, action, arguments = pop(heap)
+            action(*arguments)
+            self.steps += 1
+            if self.steps > STEP_LIMIT:
+                raise Livelock(f"{STEP_LIMIT} steps and only {self.now:.3f} s gone")
+        self.now = until
+
+
+def violations(seed: int, faults: tuple[Fault, ...] | None = None, directors: int | None = None) -> list[str]:
+    """Run one schedule to its calm end; one sentence for each broken invariant."""
+    world = World(seed, faults, directors)
+    try:
+        world.run(CALM_AT + CALM)
+    except (Livelock, AssertionError) as broken:
+        return [*world.watch.violations, f"{type(broken).__name__}: {broken}"]
+    world.watch.check_calm()
+    return world.watch.violations
