@@ -236,7 +236,7 @@ class Segment:
             "keepalived",
             "-n",
             "-l",
-            "-D",
+            "-G",  # without a syslog socket it would write to the machine's console, which can take milliseconds a line
             "-P",
             "-f",
             str(config),
