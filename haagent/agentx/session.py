@@ -9,11 +9,27 @@ does not come, or an end of file, means a new connection and everything again.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
-from typing import Final, Protocol
+from typing import Final
 
+from haagent.agentx.answer import Answers, answer, is_request
+from haagent.agentx.codec import PduReader, encode
+from haagent.agentx.events import (
+    BytesReceived,
+    Connect,
+    Connected,
+    ConnectionFailed,
+    DeadlinePassed,
+    Disconnect,
+    Effect,
+    Event,
+    NotificationRaised,
+    Report,
+    Send,
+    Stopped,
+)
 from haagent.agentx.pdu import (
     AddAgentCaps,
     Bare,
@@ -21,20 +37,15 @@ from haagent.agentx.pdu import (
     Close,
     CloseReason,
     Error,
-    Get,
-    GetBulk,
-    GetNext,
     Malformed,
     Open,
     Pdu,
-    PduReader,
     PduType,
     Register,
     Response,
     Varbinds,
-    encode,
 )
-from haagent.agentx.varbind import Kind, Oid, SearchRange, Varbind
+from haagent.agentx.varbind import Oid
 
 SHORTEST_BACKOFF: Final = 1.0
 LONGEST_BACKOFF: Final = 30.0
@@ -42,74 +53,6 @@ CONNECT_TIMEOUT: Final = 5.0
 RESPONSE_TIMEOUT: Final = 10.0  # a busy master answers late; a dead one never
 IDLE_TIME: Final = 15.0  # then Ping
 MALFORMED_LIMIT: Final = 3  # in a row
-BULK_LIMIT: Final = 80  # varbinds in one answer to GetBulk: snmpd refuses PDUs above 64 kB, and §7.2.3.3 lets us stop
-
-
-class Answers(Protocol):
-    """What a session serves; `haagent.mib.tree.Tree` is one."""
-
-    def get(self, name: Oid) -> Varbind: ...
-
-    def get_next(self, start: Oid, include: bool = False, end: Oid = ()) -> Varbind | None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Connected:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionFailed:
-    """The connection could not be made, or ended."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class BytesReceived:
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class NotificationRaised:
-    varbinds: tuple[Varbind, ...]  # snmpTrapOID.0 first
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    pass
-
-
-Event = Connected | ConnectionFailed | BytesReceived | DeadlinePassed | NotificationRaised | Stopped
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnect:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    connected: bool  # True: registered and answering
-    detail: str
-
-
-Effect = Connect | Send | Disconnect | Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,14 +218,13 @@ class Session:
             case Close(reason):
                 words = CloseReason(reason).name.lower() if reason in CloseReason.__members__.values() else str(reason)
                 return self._reopen(f"the master closed the session: {words.replace('_', ' ')}", now)
-            case body:
-                response_body = self._answer(body, pdu)
-                if response_body is None:
-                    return []
-                self.counters["answered"] += 1
-                # §7.2.2 would copy the context flag; snmpd then reads a context, so it stays clear.
-                ids = (pdu.session_id, pdu.transaction_id, pdu.packet_id)
-                return [Send(encode(Pdu(response_body, *ids, pdu.big_endian)))]
+        response_body = self._answer(pdu)
+        if response_body is None:
+            return []
+        self.counters["answered"] += 1
+        # §7.2.2 would copy the context flag; snmpd then reads a context, so it stays clear.
+        ids = (pdu.session_id, pdu.transaction_id, pdu.packet_id)
+        return [Send(encode(Pdu(response_body, *ids, pdu.big_endian)))]
 
     def _hear_response(self, response: Response, pdu: Pdu, now: float) -> list[Effect]:
         asked, _due = self._pending.pop(pdu.packet_id, (None, 0.0))
@@ -310,63 +252,22 @@ class Session:
             self.counters["refused_by_master"] += 1
         return []
 
-    def _answer(self, body: Body, pdu: Pdu) -> Response | None:
+    def _answer(self, pdu: Pdu) -> Response | None:
         """The response to a request of the master, or None where there is none to give."""
-        if isinstance(body, Bare) and body.type is PduType.CLEANUP_SET:
+        if pdu.body == Bare(PduType.CLEANUP_SET):
             return None  # §7.2.4.4
-        if not isinstance(body, Get | GetNext | GetBulk | Varbinds | Bare):
+        if not is_request(pdu.body):
             self.counters["out_of_place"] += 1  # only a subagent sends these
             return None
         if not isinstance(self.state, Registering | Serving) or pdu.session_id != self.state.session_id:
             return Response(error=Error.NOT_OPEN)
         if pdu.context:
             return Response(error=Error.UNSUPPORTED_CONTEXT)
-        match body:
-            case Get(ranges):
-                tree = self._tree()
-                return Response(varbinds=tuple(tree.get(wanted.start) for wanted in ranges))
-            case GetNext(ranges):
-                tree = self._tree()
-                return Response(varbinds=tuple(_next(tree, wanted) for wanted in ranges))
-            case GetBulk(non_repeaters, max_repetitions, ranges):
-                return Response(varbinds=_bulk(self._tree(), non_repeaters, max_repetitions, ranges))
-            case Varbinds(PduType.TEST_SET):
-                return Response(error=Error.NOT_WRITABLE, index=1)
-            case Bare(PduType.COMMIT_SET):
-                return Response(error=Error.COMMIT_FAILED, index=1)  # no TestSet of ours ever succeeded
-            case Bare(PduType.UNDO_SET):
-                return Response()
-        self.counters["out_of_place"] += 1
-        return None
+        return answer(self._tree(), pdu.body)
 
 
 def _close(session_id: int, reason: CloseReason) -> Send:
     return Send(encode(Pdu(Close(reason), session_id)))
-
-
-def _next(tree: Answers, wanted: SearchRange) -> Varbind:
-    found = tree.get_next(wanted.start, wanted.include, wanted.end)
-    return Varbind(wanted.start, Kind.END_OF_MIB_VIEW) if found is None else found
-
-
-def _bulk(
-    tree: Answers, non_repeaters: int, max_repetitions: int, ranges: Sequence[SearchRange]
-) -> tuple[Varbind, ...]:
-    """§7.2.3.3: the first ranges once, then row by row of the others."""
-    found = [_next(tree, wanted) for wanted in ranges[:non_repeaters]]
-    repeated = list(ranges[non_repeaters:])
-    for repetition in range(max_repetitions if repeated else 0):
-        if repetition and len(found) + len(repeated) > BULK_LIMIT:
-            break
-        row = [_next(tree, wanted) for wanted in repeated]
-        found += row
-        if all(varbind.kind is Kind.END_OF_MIB_VIEW for varbind in row):
-            break
-        repeated = [
-            SearchRange(varbind.name, include=False, end=wanted.end)
-            for varbind, wanted in zip(row, repeated, strict=True)
-        ]
-    return tuple(found)
 
 
 def _error_words(error: int) -> str:

@@ -10,17 +10,15 @@ own: what people should read goes to the director as ObserverReported.
 
 import argparse
 import asyncio
-import grp
 import os
 import pwd
 import random
 import signal
 import socket
 import sys
-from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from haagent.agentx.session import (
+from haagent.agentx.events import (
     BytesReceived,
     Connect,
     Connected,
@@ -31,59 +29,18 @@ from haagent.agentx.session import (
     NotificationRaised,
     Report,
     Send,
-    Session,
     Stopped,
 )
+from haagent.agentx.session import Session
 from haagent.mib import haagent as mib
 from haagent.mib.tree import Tree
 from haagent.processes import messages
+from haagent.processes.agentx_address import TcpAddress, UnixAddress, parse_address, why_not
 from haagent.processes.frames import FrameReader, frame
 from haagent.processes.messages import RouterChanged, SnapshotTaken
 from haagent.snapshot import Snapshot
 
-AGENTX_PORT: Final = 705
 READ_SIZE: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class UnixAddress:
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class TcpAddress:
-    host: str
-    port: int
-
-
-def parse_address(text: str) -> UnixAddress | TcpAddress | None:
-    """ "unix:/path", "tcp:host", "tcp:host:port" or "tcp:[host]:port"; None where it is none of them."""
-    kind, _, rest = text.partition(":")
-    if kind == "unix" and rest.startswith("/"):
-        return UnixAddress(rest)
-    if kind != "tcp" or not rest:
-        return None
-    host, colon, port = rest.rpartition(":")
-    if not colon or rest.endswith("]"):
-        host, port = rest, str(AGENTX_PORT)
-    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
-        return None
-    return TcpAddress(host.removeprefix("[").removesuffix("]"), int(port))
-
-
-def why_not(address: str, fault: OSError) -> str:
-    """The sentence for the operator: what failed, and what to do."""
-    match fault:
-        case PermissionError():
-            owner = f"{pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name}"
-            words = f"permission denied; add `agentXPerms 0660 0755 {owner}` to snmpd.conf and restart snmpd"
-        case FileNotFoundError():
-            words = "no such socket; is snmpd running, with `master agentx` in snmpd.conf?"
-        case ConnectionRefusedError():
-            words = "connection refused; is snmpd running, with `master agentx` in snmpd.conf?"
-        case _:
-            words = fault.strerror or str(fault)
-    return f"cannot connect to {address}: {words}"
 
 
 class Link(asyncio.Protocol):
@@ -157,6 +114,9 @@ class Observer:
     # ------------------------------------------------------------------ from the master
 
     def link_made(self, link: Link, transport: asyncio.Transport) -> None:
+        if self._connecting is None:  # given up in the same moment
+            transport.abort()
+            return
         self._link, self._transport = link, transport
         self.deliver(Connected())
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haagent.agentx.pdu import Pdu, Response, decode, encode
+from haagent.agentx.codec import decode, encode
+from haagent.agentx.pdu import Pdu, Response
 from haagent.agentx.varbind import Kind, Oid
 from haagent.mib import haagent as mib
 from haagent.snapshot import RealServerStatus, RouterCounters, RouterStatus, ServiceStatus, Snapshot

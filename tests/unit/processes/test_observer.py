@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from haagent.agentx import codec
 from haagent.agentx import pdu as p
 from haagent.agentx.varbind import Kind, SearchRange, Varbind
 from haagent.mib import haagent as mib
 from haagent.processes import messages
 from haagent.processes.frames import FrameReader, frame
 from haagent.processes.messages import Hello, ObserverReported, RouterChanged, SnapshotTaken
-from haagent.processes.observer import TcpAddress, UnixAddress, parse_address
 from haagent.snapshot import Snapshot
 
 SNAPSHOT = Snapshot(director="d1", version="0.1.0", at=10.0, started_at=0.0)
@@ -98,7 +98,7 @@ class Master:
     def accept(self) -> None:
         self.connection, _ = self.listener.accept()
         self.connection.settimeout(60)
-        self.reader, self.received = p.PduReader(), []
+        self.reader, self.received = codec.PduReader(), []
 
     def hear(self) -> p.Pdu:
         while not self.received:
@@ -110,7 +110,7 @@ class Master:
         return pdu
 
     def say(self, body: p.Body, packet_id: int) -> None:
-        self.connection.sendall(p.encode(p.Pdu(body, 1, 0, packet_id)))
+        self.connection.sendall(codec.encode(p.Pdu(body, 1, 0, packet_id)))
 
     def register(self) -> list[p.Body]:
         """Takes the session up to its registration; what was asked."""
@@ -285,23 +285,3 @@ def test_it_ends_on_sigterm_and_not_on_the_terminals_interrupt(director: Directo
     director.process.send_signal(signal.SIGTERM)
     assert master.hear().body == p.Close(p.CloseReason.SHUTDOWN)
     assert director.ended() == (0, b"")
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("unix:/var/agentx/master", UnixAddress("/var/agentx/master")),
-        ("tcp:localhost:7050", TcpAddress("localhost", 7050)),
-        ("tcp:192.0.2.1", TcpAddress("192.0.2.1", 705)),
-        ("tcp:[2001:db8::1]:705", TcpAddress("2001:db8::1", 705)),
-        ("tcp:[2001:db8::1]", TcpAddress("2001:db8::1", 705)),
-        ("unix:relative", None),
-        ("udp:192.0.2.1:705", None),
-        ("tcp:192.0.2.1:0", None),
-        ("tcp:192.0.2.1:port", None),
-        ("tcp:", None),
-        ("", None),
-    ],
-)
-def test_addresses(text: str, address: UnixAddress | TcpAddress | None) -> None:
-    assert parse_address(text) == address

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from haagent.agentx import codec
 from haagent.agentx import pdu as p
 from haagent.agentx.varbind import Fault, Kind, SearchRange, Varbind
 
@@ -102,7 +103,7 @@ def expected_body(said: dict[str, Any]) -> p.Body:
 @pytest.mark.parametrize("vector", WELL_FORMED)
 def test_a_captured_pdu_means_what_the_captors_say(vector: dict[str, Any]) -> None:
     said = vector["decoded"]
-    found = p.decode(bytes.fromhex(vector["pdu_hex"]))
+    found = codec.decode(bytes.fromhex(vector["pdu_hex"]))
     assert isinstance(found, p.Pdu)
     assert (found.session_id, found.transaction_id, found.packet_id) == (
         said["sessionID"],
@@ -118,9 +119,9 @@ def test_a_captured_pdu_means_what_the_captors_say(vector: dict[str, Any]) -> No
 @pytest.mark.parametrize("vector", WELL_FORMED)
 def test_a_captured_pdu_encodes_back_to_the_same_octets(vector: dict[str, Any]) -> None:
     octets = bytes.fromhex(vector["pdu_hex"])
-    found = p.decode(octets)
+    found = codec.decode(octets)
     assert isinstance(found, p.Pdu)
-    ours = p.encode(found)
+    ours = codec.encode(found)
     assert len(ours) == len(octets)
     changed = [(theirs, mine) for theirs, mine in zip(octets, ours, strict=True) if theirs != mine]
     # Net-SNMP sets the include octet of identifiers that are *values*, where RFC 2741 gives it no meaning; we write 0.
@@ -131,7 +132,7 @@ def test_a_captured_pdu_encodes_back_to_the_same_octets(vector: dict[str, Any]) 
 @pytest.mark.parametrize(("name", "fault"), FAULTS.items())
 def test_a_captured_bad_pdu_is_named(name: str, fault: Fault) -> None:
     (vector,) = [vector for vector in VECTORS if vector["name"] == name]
-    found = p.decode(bytes.fromhex(vector["pdu_hex"]))
+    found = codec.decode(bytes.fromhex(vector["pdu_hex"]))
     assert isinstance(found, p.Malformed)
     assert found.fault is fault
     assert found.session_id == 6  # a parse error must be answered to the one who asked
@@ -195,32 +196,32 @@ PDUS = st.builds(p.Pdu, BODIES, WORD, WORD, WORD, st.booleans(), st.integers(0, 
 
 @given(PDUS)
 def test_every_pdu_survives_the_round_trip_in_both_byte_orders(sent: p.Pdu) -> None:
-    assert p.decode(p.encode(sent)) == sent
+    assert codec.decode(codec.encode(sent)) == sent
 
 
 @given(PDUS, st.data())
 def test_a_cut_pdu_is_malformed(sent: p.Pdu, data: st.DataObject) -> None:
-    octets = p.encode(sent)
-    assert isinstance(p.decode(octets[: data.draw(st.integers(0, len(octets) - 1))]), p.Malformed)
+    octets = codec.encode(sent)
+    assert isinstance(codec.decode(octets[: data.draw(st.integers(0, len(octets) - 1))]), p.Malformed)
 
 
 @given(st.binary(max_size=200))
 def test_any_octets_are_a_value(octets: bytes) -> None:
-    assert isinstance(p.decode(octets), p.Pdu | p.Malformed)
+    assert isinstance(codec.decode(octets), p.Pdu | p.Malformed)
 
 
 @given(PDUS, st.data())
 def test_one_changed_octet_is_a_value(sent: p.Pdu, data: st.DataObject) -> None:
-    octets = bytearray(p.encode(sent))
+    octets = bytearray(codec.encode(sent))
     octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(OCTET)
-    assert isinstance(p.decode(bytes(octets)), p.Pdu | p.Malformed)
+    assert isinstance(codec.decode(bytes(octets)), p.Pdu | p.Malformed)
 
 
 @given(st.lists(PDUS, max_size=3), st.data())
 def test_the_reader_does_not_mind_how_the_stream_was_cut(sent: list[p.Pdu], data: st.DataObject) -> None:
-    stream = b"".join(p.encode(each) for each in sent)
+    stream = b"".join(codec.encode(each) for each in sent)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=4)))
-    reader = p.PduReader()
+    reader = codec.PduReader()
     found = []
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         found += reader.feed(stream[start:end])
@@ -230,22 +231,30 @@ def test_the_reader_does_not_mind_how_the_stream_was_cut(sent: list[p.Pdu], data
 
 @pytest.mark.parametrize("head", ["02010000", "01010000" + "00" * 12 + "ffffffff"])
 def test_the_reader_gives_up_where_no_boundary_can_be_trusted(head: str) -> None:
-    reader = p.PduReader()
-    (found,) = reader.feed(bytes.fromhex(head).ljust(p.HEADER_LENGTH, b"\0"))
+    reader = codec.PduReader()
+    (found,) = reader.feed(bytes.fromhex(head).ljust(codec.HEADER_LENGTH, b"\0"))
     assert isinstance(found, p.Malformed)
     assert reader.lost
-    assert reader.feed(p.encode(p.Pdu(p.Bare(p.PduType.PING)))) == []
+    assert reader.feed(codec.encode(p.Pdu(p.Bare(p.PduType.PING)))) == []
 
 
 def test_an_address_that_is_not_four_octets_is_refused() -> None:
-    octets = p.encode(p.Pdu(p.Varbinds(p.PduType.NOTIFY, (Varbind((1, 3), Kind.IP_ADDRESS, b"12345"),))))
-    found = p.decode(octets)
+    octets = codec.encode(p.Pdu(p.Varbinds(p.PduType.NOTIFY, (Varbind((1, 3), Kind.IP_ADDRESS, b"12345"),))))
+    found = codec.decode(octets)
     assert isinstance(found, p.Malformed)
     assert found.fault is Fault.ADDRESS
 
 
 def test_an_identifier_beyond_128_is_refused() -> None:
-    octets = p.encode(p.Pdu(p.RemoveAgentCaps((9,) * 129)))
-    found = p.decode(octets)
+    octets = codec.encode(p.Pdu(p.RemoveAgentCaps((9,) * 129)))
+    found = codec.decode(octets)
     assert isinstance(found, p.Malformed)
     assert found.fault is Fault.OID
+
+
+def test_an_unknown_kind_of_value_is_refused() -> None:
+    octets = bytearray(codec.encode(p.Pdu(p.Varbinds(p.PduType.NOTIFY, (Varbind((1, 3), Kind.NULL),)))))
+    octets[codec.HEADER_LENGTH + 1] = 99  # v.type, low octet
+    found = codec.decode(bytes(octets))
+    assert isinstance(found, p.Malformed)
+    assert found.fault is Fault.KIND
