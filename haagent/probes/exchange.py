@@ -13,10 +13,11 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 from haagent.health.probe import ProbeResult
-from haagent.probes.poller import Poller
+from haagent.probes.poller import Poller, Watch
 
 RECEIVE_SIZE = 16384
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -28,7 +29,7 @@ LOCAL_TROUBLE = {
     errno.ENETUNREACH: "it has no route to {address}",
     errno.EHOSTUNREACH: "its routing table calls {address} unreachable",
     errno.EADDRNOTAVAIL: "it has no free source address and port for {address}",
-    errno.EPERM: "its own packet filter forbids the connection to {address}",
+    errno.EPERM: "a policy of its own kernel forbids the connection to {address}",
     errno.EACCES: "its routing table prohibits {address}",
     errno.EINVAL: "its routing table discards packets to {address}",  # a blackhole route says EINVAL
     errno.EMFILE: "it is out of file descriptors",
@@ -45,6 +46,9 @@ REMOTE_TROUBLE = {
     errno.ETIMEDOUT: "connection timed out",
     errno.ENOPROTOOPT: "port unreachable",
 }
+
+
+Done = Callable[[ProbeResult | Exception], None]  # an Exception is a fault of ours, met while judging
 
 
 class Conversation(Protocol):
@@ -68,36 +72,41 @@ class Conversation(Protocol):
 
 
 class Exchange:
-    """One try from connect(2) to its result, which `result` receives."""
+    """One try from connect(2) to its result, which `done` receives; never before the constructor has returned."""
 
     __slots__ = (
         "_address",
         "_connected",
         "_conversation",
-        "_deadline_at",
         "_descriptor",
+        "_done",
         "_poller",
         "_port",
         "_socket",
         "_timeout",
-        "_timer",
         "_unsent",
-        "result",
     )
 
-    def __init__(self, address: str, port: int, timeout: float, conversation: Conversation, poller: Poller) -> None:
-        loop = asyncio.get_running_loop()
-        self.result: asyncio.Future[ProbeResult] = loop.create_future()
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        timeout: float,
+        conversation: Conversation,
+        poller: Poller,
+        done: Done,
+    ) -> None:
         self._address, self._port, self._timeout = address, port, timeout
         self._conversation, self._poller = conversation, poller
+        self._done: Done | None = done
         self._connected = False
         self._unsent = conversation.request
         self._socket: socket.socket | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._deadline_at = time.monotonic() + timeout
-        self._connect(loop)
+        failure = self._connect()
+        if failure is not None:
+            asyncio.get_running_loop().call_soon(self._finish, failure)
 
-    def _connect(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _connect(self) -> ProbeResult | None:
         family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
         try:
             self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -105,38 +114,35 @@ class Exchange:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             code = self._socket.connect_ex((self._address, self._port))
             if code in (0, errno.EINPROGRESS):
-                self._poller.watch(self._descriptor, self._on_events)
+                deadline_at = time.monotonic() + self._timeout
+                self._poller.watch(Watch(self._descriptor, deadline_at, self._on_events, self._on_deadline))
+                return None
         except OSError as error:
-            code = error.errno or errno.EIO
-            return self._finish(self._local(code))
-        if code in (0, errno.EINPROGRESS):
-            self._timer = loop.call_later(self._timeout, self._on_deadline)
-        elif code in (errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT):  # loopback answers within the call
-            self._finish(self._remote(code))
-        else:
-            self._finish(self._local(code))
-        return None
+            return self._local(error.errno or errno.EIO)
+        if code in (errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT):  # loopback answers within the call
+            return self._remote(code)
+        return self._local(code)
 
     def _on_events(self, events: int) -> None:
+        result: ProbeResult | Exception | None
         try:
-            verdict = self._step(events)
+            result = self._step(events)
         except BlockingIOError:
-            return None
+            return
         except OSError as error:
-            verdict = self._remote(error.errno or errno.EIO)
-        except Exception as fault:  # noqa: BLE001  handed on to whoever awaits the result, as a task would
-            self.close()
-            return self.result.set_exception(fault)
-        if verdict is not None:
-            self._finish(verdict)
-        return None
+            result = self._remote(error.errno or errno.EIO)
+        except Exception as fault:  # noqa: BLE001  handed on to whoever waits for the result, as a task would
+            result = fault
+        if result is not None:
+            self._finish(result)
 
     def _step(self, events: int) -> ProbeResult | None:
         """Everything that can be done now. Raises OSError as the socket does."""
         assert self._socket is not None  # a finished exchange is no longer watched
         if not self._connected:
-            if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                return self._remote(code)
+            if events & (select.EPOLLERR | select.EPOLLHUP):
+                code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                return self._remote(code or errno.ECONNRESET)
             if not events & select.EPOLLOUT:
                 return None
             self._connected = True
@@ -154,11 +160,7 @@ class Exchange:
                     break  # drained: what comes later raises a new event
         return None
 
-    def _on_deadline(self) -> None:
-        late = time.monotonic() - self._deadline_at
-        self._poller.drain()
-        if self.result.done():
-            return
+    def _on_deadline(self, late: float) -> None:
         if late > STALLED * self._timeout:
             self._finish(ProbeResult(False, f"this director cannot probe: it was {late:.1f} s late", local=True))
         else:
@@ -179,16 +181,15 @@ class Exchange:
         heard = self._conversation.heard() if self._connected else ""
         return ProbeResult(False, f"{words} ({heard or f'{self._address}:{self._port}'})")
 
-    def _finish(self, result: ProbeResult) -> None:
+    def _finish(self, result: ProbeResult | Exception) -> None:
+        done = self._done
         self.close()
-        if not self.result.done():
-            self.result.set_result(result)
+        if done is not None:
+            done(result)
 
     def close(self) -> None:
-        """Lets go of socket, timer and conversation; a result that is not there yet never comes."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        """Lets go of socket, deadline and conversation; a result that is not there yet never comes."""
+        self._done = None
         if self._socket is not None:
             self._poller.forget(self._descriptor)
             self._socket.close()
@@ -198,8 +199,16 @@ class Exchange:
 
 async def converse(address: str, port: int, timeout: float, conversation: Conversation, poller: Poller) -> ProbeResult:
     """Runs one try. Cancelling closes the connection."""
-    exchange = Exchange(address, port, timeout, conversation, poller)
+    finished: asyncio.Future[ProbeResult] = asyncio.get_running_loop().create_future()
+
+    def done(result: ProbeResult | Exception) -> None:
+        if isinstance(result, ProbeResult):
+            finished.set_result(result)
+        else:
+            finished.set_exception(result)
+
+    exchange = Exchange(address, port, timeout, conversation, poller, done)
     try:
-        return await exchange.result
+        return await finished
     finally:
         exchange.close()

@@ -9,7 +9,7 @@ import httptools
 
 from haagent.config.model import HttpCheck
 from haagent.health.probe import ProbeResult
-from haagent.probes.exchange import converse
+from haagent.probes.exchange import Done, Exchange, converse
 from haagent.probes.poller import Poller
 
 HEADERS_LIMIT = 64 * 1024
@@ -152,6 +152,11 @@ def shown(data: bytes) -> str:
     return '"' + "".join(chr(octet) if 32 <= octet < 127 else "." for octet in data[:24]) + '"'
 
 
+def begin(check: HttpCheck, address: str, port: int, poller: Poller, done: Done) -> Exchange:
+    """The result goes to `done`. Never raises for what the network or the peer does; both are results."""
+    return Exchange(address, port, check.timeout, HttpConversation(check, address, port), poller, done)
+
+
 async def probe(check: HttpCheck, address: str, port: int, poller: Poller) -> ProbeResult:
-    """Never raises for what the network or the peer does; both are results."""
+    """As `begin`, for one who waits."""
     return await converse(address, port, check.timeout, HttpConversation(check, address, port), poller)

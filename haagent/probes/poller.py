@@ -1,43 +1,96 @@
-"""One epoll for the sockets of all probes, and itself one reader of the event loop.
+"""The sockets and deadlines of all probes: one epoll, looked at once every GRAIN while probes run.
 
-A probe lives for three or four events; a loop's own reader and writer per socket costs more than the whole exchange of
-octets. Measured: 57-74 us per HTTP check, against 71-78 with add_reader/add_writer and 94-105 with transports (uvloop).
+A check lives for two or three events. Given to the event loop one by one (a reader, a writer, a timer, a task), they
+cost more than the exchange of octets itself; collected for GRAIN seconds, checks share one turn of the loop and one
+system call. A check can so take 40 ms longer than the real server did; an answer that waits outranks its deadline.
 Edge-triggered, so that a socket is registered once and never changed: whoever watches must read until there is no more.
 """
 
 import asyncio
+import heapq
 import select
+import time
 from collections.abc import Callable
+from math import ceil
 
+GRAIN = 0.02  # seconds; whole milliseconds, because uvloop's timers are
 ANY = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 BATCH = 256
 
 
+def next_grain(at: float) -> float:
+    """The first instant of the common grid that is not before `at`: what happens at one instant shares one turn."""
+    return ceil(at / GRAIN) * GRAIN
+
+
+class Watch:
+    """One watched socket; not watched any more once `forget` was called."""
+
+    __slots__ = ("deadline_at", "descriptor", "on_deadline", "on_events")
+
+    def __init__(
+        self,
+        descriptor: int,
+        deadline_at: float,
+        on_events: Callable[[int], None],
+        on_deadline: Callable[[float], None],
+    ) -> None:
+        self.descriptor, self.deadline_at = descriptor, deadline_at
+        self.on_events, self.on_deadline = on_events, on_deadline
+
+
 class Poller:
-    """Calls back with the epoll event mask of a watched socket."""
+    """Calls back with the epoll event mask of a socket, or with the seconds by which its deadline was overrun."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll = select.epoll()
-        self._watched: dict[int, Callable[[int], None]] = {}
-        loop.add_reader(self._epoll.fileno(), self.drain)
+        self._watched: dict[int, Watch] = {}
+        self._deadlines: list[tuple[float, int]] = []  # heap of (deadline_at, descriptor); stale unless a watch agrees
+        self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, descriptor: int, callback: Callable[[int], None]) -> None:
+    def watch(self, watch: Watch) -> None:
         """Raises OSError when the kernel has no room (ENOSPC, ENOMEM)."""
-        self._epoll.register(descriptor, ANY)
-        self._watched[descriptor] = callback
+        self._epoll.register(watch.descriptor, ANY)
+        self._watched[watch.descriptor] = watch
+        heapq.heappush(self._deadlines, (watch.deadline_at, watch.descriptor))
+        if self._timer is None:
+            self._arm()
 
     def forget(self, descriptor: int) -> None:
         """Must come before the descriptor is closed; closing it ends the kernel's side."""
         self._watched.pop(descriptor, None)
 
+    def _arm(self) -> None:
+        self._timer = self._loop.call_at(next_grain(time.monotonic() + GRAIN / 2), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        self.drain()  # first: after a stall, answers that waited outrank deadlines
+        now = time.monotonic()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            deadline_at, descriptor = heapq.heappop(self._deadlines)
+            watch = self._watched.get(descriptor)
+            if watch is not None and watch.deadline_at == deadline_at:
+                watch.on_deadline(now - deadline_at)
+        if self._watched:
+            if self._timer is None:
+                self._arm()
+        else:
+            self._deadlines.clear()
+
     def drain(self) -> None:
-        """Delivers what is ready. Also called before a deadline is held against a socket: packets outrank timers."""
-        for descriptor, events in self._epoll.poll(0, BATCH):
-            callback = self._watched.get(descriptor)
-            if callback is not None:
-                callback(events)
+        """Delivers everything that is ready."""
+        while True:
+            ready = self._epoll.poll(0, BATCH)
+            for descriptor, events in ready:
+                watch = self._watched.get(descriptor)
+                if watch is not None:
+                    watch.on_events(events)
+            if len(ready) < BATCH:
+                return
 
     def close(self) -> None:
-        self._loop.remove_reader(self._epoll.fileno())
+        if self._timer is not None:
+            self._timer.cancel()
         self._epoll.close()

@@ -2,7 +2,7 @@
 
 from haagent.config.model import TcpCheck
 from haagent.health.probe import ProbeResult
-from haagent.probes.exchange import converse
+from haagent.probes.exchange import Done, Exchange, converse
 from haagent.probes.poller import Poller
 
 CONNECTED = ProbeResult(True, "connected")
@@ -30,6 +30,11 @@ class TcpConversation:
         pass
 
 
+def begin(check: TcpCheck, address: str, port: int, poller: Poller, done: Done) -> Exchange:
+    """The result goes to `done`. Never raises for what the network does; OSError is a result."""
+    return Exchange(address, port, check.timeout, TcpConversation(), poller, done)
+
+
 async def probe(check: TcpCheck, address: str, port: int, poller: Poller) -> ProbeResult:
-    """Never raises for what the network does; OSError is a result."""
+    """As `begin`, for one who waits."""
     return await converse(address, port, check.timeout, TcpConversation(), poller)

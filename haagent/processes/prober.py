@@ -17,8 +17,6 @@ import socket
 import sys
 import time
 import traceback
-from collections import deque
-from math import ceil
 from typing import Any, assert_never
 
 import uvloop
@@ -30,12 +28,13 @@ from haagent.health.effects import Report, StartProbe, StopProbe
 from haagent.health.events import DeadlinePassed, Event, ProbeFinished, ProbesSet
 from haagent.health.probe import Probe, ProbeResult
 from haagent.probes import http, tcp
-from haagent.probes.poller import Poller
+from haagent.probes.exchange import Done, Exchange
+from haagent.probes.poller import Poller, next_grain
 from haagent.processes import messages
 from haagent.processes.frames import FrameReader, frame
 
 CONCURRENT = 2000  # probes at one time; the others queue, their deadlines start when they do
-TICK = float(__import__("os").environ.get("TICK", 0.01))
+RESERVED = 32  # descriptors that are not probes
 READ_SIZE = 1 << 20
 
 
@@ -47,8 +46,9 @@ class Prober:
         self._reports = reports
         self._core = ProberCore()
         self._poller = Poller(loop)
-        self._running: dict[int, asyncio.Task[ProbeResult]] = {}
-        self._queue: deque[Probe] = deque()
+        self._concurrent = min(CONCURRENT, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED)
+        self._running: dict[int, Exchange] = {}
+        self._queue: dict[int, Probe] = {}  # in the order of their instants
         self._wake_up: asyncio.TimerHandle | None = None
         self._wake_up_at: float | None = None
 
@@ -75,35 +75,34 @@ class Prober:
             self._wake_up.cancel()
         self._wake_up, self._wake_up_at = None, deadline
         if deadline is not None:
-            delay = ceil(deadline / TICK) * TICK - time.monotonic()  # never early: an eager timer would spin
-            self._wake_up = self._loop.call_later(max(0.0, delay), self._on_wake_up)
+            self._wake_up = self._loop.call_at(next_grain(deadline), self._on_wake_up)
 
     def _on_wake_up(self) -> None:
         self._wake_up = self._wake_up_at = None
         self.deliver(DeadlinePassed())
 
     def _start(self, probe: Probe) -> None:
-        if len(self._running) >= CONCURRENT:
-            self._queue.append(probe)
-            return
-        task = self._loop.create_task(execute(probe, self._poller))
-        self._running[probe.id] = task
-        task.add_done_callback(lambda done: self._on_done(probe.id, done))
+        if len(self._running) >= self._concurrent:
+            self._queue[probe.id] = probe
+        else:
+            self._running[probe.id] = begin(probe, self._poller, lambda result: self._on_result(probe.id, result))
 
     def _stop(self, id: int) -> None:
-        task = self._running.pop(id, None)
-        if task is not None:
-            task.cancel()
+        exchange = self._running.pop(id, None)
+        if exchange is not None:
+            exchange.close()
+            self._start_queued()
         else:
-            self._queue = deque(probe for probe in self._queue if probe.id != id)
+            del self._queue[id]
 
-    def _on_done(self, id: int, task: asyncio.Task[ProbeResult]) -> None:
-        if self._running.get(id) is not task:  # stopped
-            return
+    def _on_result(self, id: int, result: ProbeResult | Exception) -> None:
         del self._running[id]
-        self.deliver(ProbeFinished(id, outcome(task)))
-        if self._queue and len(self._running) < CONCURRENT:
-            self._start(self._queue.popleft())
+        self.deliver(ProbeFinished(id, result if isinstance(result, ProbeResult) else fault(result)))
+        self._start_queued()
+
+    def _start_queued(self) -> None:
+        while self._queue and len(self._running) < self._concurrent:
+            self._start(self._queue.pop(next(iter(self._queue))))
 
     def _report(self, id: int, health: HealthState, detail: str) -> None:
         report = messages.HealthReported(id=id, health=health, detail=detail, at=time.monotonic())
@@ -112,30 +111,27 @@ class Prober:
     def close(self) -> None:
         """Abandons everything."""
         running, self._running = self._running, {}
-        for task in running.values():
-            task.cancel()
+        for exchange in running.values():
+            exchange.close()
         if self._wake_up is not None:
             self._wake_up.cancel()
         self._poller.close()
 
 
-async def execute(probe: Probe, poller: Poller) -> ProbeResult:
+def begin(probe: Probe, poller: Poller, done: Done) -> Exchange:
     match probe.check:
         case HttpCheck() as check:
-            return await http.probe(check, probe.address, probe.port, poller)
+            return http.begin(check, probe.address, probe.port, poller, done)
         case TcpCheck() as check:
-            return await tcp.probe(check, probe.address, probe.port, poller)
+            return tcp.begin(check, probe.address, probe.port, poller, done)
         case _:
             assert_never(probe.check)
 
 
-def outcome(task: asyncio.Task[ProbeResult]) -> ProbeResult:
+def fault(raised: Exception) -> ProbeResult:
     """A fault in a probe's own code must not stop the checking of all the others, nor count against the server."""
-    fault = task.exception()
-    if fault is None:
-        return task.result()
-    traceback.print_exception(fault)
-    return ProbeResult(False, f"this director cannot probe: a fault in haagent, {type(fault).__name__}", local=True)
+    traceback.print_exception(raised)
+    return ProbeResult(False, f"this director cannot probe: a fault in haagent, {type(raised).__name__}", local=True)
 
 
 def probes_of(message: messages.SetProbes) -> ProbesSet:

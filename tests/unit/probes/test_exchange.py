@@ -12,7 +12,7 @@ import uvloop
 from haagent.config.model import HttpCheck
 from haagent.health.probe import ProbeResult
 from haagent.probes import http
-from haagent.probes.exchange import Exchange
+from haagent.probes.exchange import Exchange, converse
 from haagent.probes.http import HttpConversation
 from haagent.probes.poller import Poller
 
@@ -34,15 +34,18 @@ def run(work: Callable[[Poller], Awaitable[ProbeResult]], uv: bool = False) -> P
 def test_cancelling_closes_the_connection_with_a_reset() -> None:
     async def work(poller: Poller) -> ProbeResult:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            exchange = Exchange(*server.getsockname(), 30.0, HttpConversation(CHECK, "127.0.0.1", 80), poller)
+            results: list[ProbeResult | Exception] = []
+            conversation = HttpConversation(CHECK, "127.0.0.1", 80)
+            exchange = Exchange(*server.getsockname(), 30.0, conversation, poller, results.append)
             accepted, _ = server.accept()
             poller.drain()
             assert accepted.recv(1000).startswith(b"GET / HTTP/1.1\r\n")
             exchange.close()
             with pytest.raises(ConnectionResetError):  # SO_LINGER 0: no TIME_WAIT on either side
                 accepted.recv(1000)
-            assert not exchange.result.done()
             accepted.close()
+            await asyncio.sleep(0.05)
+            assert results == []
             return ProbeResult(True, "")
 
     assert run(work).passed
@@ -112,11 +115,12 @@ def test_a_fault_in_a_conversation_reaches_whoever_awaits() -> None:
 
     async def work(poller: Poller) -> ProbeResult:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            exchange = Exchange(*server.getsockname(), 5.0, Faulty(CHECK, "127.0.0.1", 80), poller)
+            waiting = asyncio.create_task(converse(*server.getsockname(), 5.0, Faulty(CHECK, "127.0.0.1", 80), poller))
+            await asyncio.sleep(0)
             accepted, _ = server.accept()
             accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
             with pytest.raises(Exception, match="on_body"):
-                await exchange.result
+                await waiting
             accepted.close()
             return ProbeResult(True, "")
 
