@@ -14,12 +14,12 @@ import sys
 import time
 from pathlib import Path
 
-from haagent.cli.lab import explore
 from haagent.config.load import load
 from haagent.config.model import Config
 from haagent.lab.namespaces import Lab, LabError
-from haagent.lab.observed import active_director, is_settled
+from haagent.lab.observed import active_director, in_service, is_settled
 from haagent.lab.outage import Outage, measure, servers
+from haagent.lab.shell import explore
 from haagent.lab.stage import REQUEST_INTERVAL, REQUEST_TIMEOUT, DemoFailed, Stage, client, show_page
 from haagent.lab.topology import Node, Topology, parse
 from haagent.lab.uml import inside_uml, kernel_has_ipvs, stream_in_uml, uml_available
@@ -32,9 +32,12 @@ def play(stage: Stage) -> None:
     service = stage.configs[rightful].virtual_services[0]
     stage.say(f"waiting for {' and '.join(stage.configs)} to elect, and for {', '.join(real)} to prove themselves")
     stage.until(
+        f"{', '.join(real)} in service on every director",
+        lambda: all(in_service(stage.statuses[name]) == set(real) for name in stage.configs),
+    )
+    stage.until(
         f"{rightful} Active, the other Backup", lambda: is_settled(stage.statuses) and stage.active() == rightful
     )
-    stage.until(f"{', '.join(real)} in service", lambda: stage.served() == set(real))
     stage.say(f"{rightful} is Active and sends clients to {', '.join(sorted(stage.served()))}")
 
     with client(stage, service.address, service.port):

@@ -70,9 +70,15 @@ class Stage:
                 raise DemoFailed(f"{name}: haagent ended with status {main.returncode}")
 
     def _snapshot(self, name: str) -> Snapshot | None:
-        path = control_socket(self.configs[name].director)
+        """None where it does not answer; a view that lacks a router is not complete yet, so the last one stands."""
+        config = self.configs[name]
+        path = control_socket(config.director)
         answer = ask(Path(f"/proc/{self.lab.pid(name)}/root{path}"), Status())
-        return answer.snapshot if isinstance(answer, StatusAnswer) else None
+        if not isinstance(answer, StatusAnswer):
+            return None
+        shown = {router.name for router in answer.snapshot.routers}
+        complete = shown == {router.name for router in config.virtual_routers}
+        return answer.snapshot if complete else self.statuses.get(name)
 
     def until(self, expectation: str, is_true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self.bound

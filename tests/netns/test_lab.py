@@ -201,3 +201,26 @@ def test_a_signal_ends_everything(tmp_path, number):
         with Lab(topology) as again:  # sweeps the empty namespaces
             assert reaches(again, "a", "192.0.2.2")
     assert traces(topology) == NOTHING
+
+
+def test_the_shell_enters_nodes_and_leaving_it_takes_the_lab_down(tmp_path):
+    topology = build(tmp_path)
+    (tmp_path / "three.clab.yml").write_text(THREE.format(name=topology.name))
+    command = [sys.executable, "-m", "haagent.cli.lab", str(tmp_path / "three.clab.yml"), "--native", "--keep"]
+    typed = f"node b hostname\nip netns exec clab-{topology.name}-c ip address\nexit\n"
+    shown = subprocess.run(command, input=typed, capture_output=True, text=True, timeout=60, check=False)
+    assert shown.returncode == 0
+    assert "b" in shown.stdout.splitlines()
+    assert "inet 192.0.2.3/24" in shown.stdout
+    assert traces(topology) == NOTHING
+
+
+def test_a_command_runs_beside_the_lab_and_gives_its_exit_status(tmp_path):
+    topology = build(tmp_path)
+    (tmp_path / "three.clab.yml").write_text(THREE.format(name=topology.name))
+    command = [sys.executable, "-m", "haagent.cli.lab", str(tmp_path / "three.clab.yml"), "--native", "--command"]
+    words = ["sh", "-c", f"ip netns exec clab-{topology.name}-a ping -c1 -W1 192.0.2.2 && exit 7"]
+    shown = subprocess.run([*command, *words], capture_output=True, text=True, timeout=60, check=False)
+    assert shown.returncode == 7
+    assert "1 received" in shown.stdout
+    assert traces(topology) == NOTHING
