@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         for problem in topology:
             print(problem, file=sys.stderr)
         return 1
+    signal.signal(signal.SIGTERM, _interrupt)
     if arguments.uml or not (arguments.native or not needs_ipvs(topology) or inside_uml() or kernel_has_ipvs()):
         return _run_inside_uml(arguments)
     try:
@@ -67,12 +68,14 @@ def _run_inside_uml(arguments: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "haagent.cli.lab", str(arguments.file), "--native"]
     command += ["--keep"] if arguments.keep else []
     command += ["--command", *arguments.command] if arguments.command else []
-    return stream_in_uml(command, interactive=arguments.keep or (sys.stdin.isatty() and not arguments.command))
+    try:
+        return stream_in_uml(command, interactive=arguments.keep or (sys.stdin.isatty() and not arguments.command))
+    except KeyboardInterrupt:
+        return 130 if arguments.command else 0
 
 
 def _play(topology: Topology, arguments: argparse.Namespace) -> int:
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with Lab(topology) as lab:
             print(f"Lab {topology.name} is up: {', '.join(node.name for node in topology.nodes)}", flush=True)
