@@ -5,19 +5,34 @@ audits it plans against what it knows it applied; an audit reads the kernel agai
 """
 
 import asyncio
+import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from haagent.core import TableObserved
-from haagent.ipvs.plan import Owned, apply, plan
-from haagent.ipvs.table import Counts, Table
+from haagent.ipvs.plan import (
+    AddDestination,
+    AddService,
+    Change,
+    Owned,
+    RemoveDestination,
+    RemoveService,
+    SetDestination,
+    SetService,
+    apply,
+    plan,
+)
+from haagent.ipvs.table import Counts, DestinationKey, ServiceKey, Table
 from haagent.linux.ipvs import Ipvs, explain
 from haagent.linux.netlink import NetlinkFailure
 
 AUDIT_COST = 100  # an audit may use one hundredth of the time: a small table is read often, for fresh counts
 FASTEST_AUDIT = 2.0  # seconds; the kernel's estimator brings new rates no more often
-RETRY_INTERVAL = 1.0  # after a refused change
+RETRY_INTERVAL = 2.0  # after a refused change, or where the table cannot be read
+ATTEMPTS = 3  # in one round, while somebody else edits the same entries
+
+Failure = tuple[Change, int]  # what the kernel refused, and its errno
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +49,7 @@ class TableKeeper:
     def __init__(self, ipvs: Ipvs, audit_interval: float, report: Callable[[TableObserved], None]) -> None:
         self._ipvs, self._audit_interval, self._report = ipvs, audit_interval, report
         self._level: Level | None = None
-        self._applied: Level | None = None
-        self._known: Table = {}
+        self._known: Table | None = None  # None: never read
         self._counts: Counts = {}
         self._audit_at = 0.0
         self._changed = asyncio.Event()
@@ -64,38 +78,78 @@ class TableKeeper:
             except TimeoutError:
                 self._audit_at = 0.0
             self._changed.clear()
-            level = self._level
-            if level is not None:
-                self._report(await asyncio.to_thread(self._round, level))
-                self._applied = level
+            if self._level is not None:
+                self._report(await asyncio.to_thread(self.round, self._level))
 
     # ------------------------------------------------------------------ in the thread
 
-    def _round(self, level: Level) -> TableObserved:
+    def round(self, level: Level) -> TableObserved:
         """One comparison and what follows from it. Changes that the kernel refuses are sentences, and tried again."""
-        is_audit = time.monotonic() >= self._audit_at
-        if is_audit:
-            failure = self._observe()
-            if failure:
-                return TableObserved(self._known, self._counts, 0, (failure,))
-        changes = plan(self._known, level.table, level.owned)
-        refused = self._ipvs.apply(changes) if changes else []
-        if refused:
+        believed = self._known
+        if (believed is None or time.monotonic() >= self._audit_at) and (failure := self._observe()):
+            return TableObserved(self._known or {}, self._counts, 0, (failure,))
+        done: list[Change] = []
+        refused: list[Failure] = []
+        for _ in range(ATTEMPTS):
+            changes = plan(self._known or {}, level.table, level.owned)
+            refused = self._ipvs.apply(changes) if changes else []
+            failed = {id(change) for change, _ in refused}  # values would be slow to compare, thousands with thousands
+            done += [change for change in changes if id(change) not in failed]
+            if not refused:
+                self._known = apply(self._known or {}, changes)
+                break
             self._observe()
-            self._audit_at = time.monotonic() + RETRY_INTERVAL
-        else:
-            self._known = apply(self._known, changes)
-        repairs = len(changes) - len(refused) if is_audit and level is self._applied else 0
-        return TableObserved(
-            self._known, self._counts, repairs, tuple(explain(change, code) for change, code in refused)
-        )
+            self._audit_at = min(self._audit_at, time.monotonic() + RETRY_INTERVAL)
+            if not any(is_race(failure) for failure in refused):
+                break
+        failures = tuple(explain(*failure) for failure in without_consequences(refused))
+        return TableObserved(self._known or {}, self._counts, foreign(done, believed, level), failures)
 
     def _observe(self) -> str | None:
         begun = time.monotonic()
         observed = self._ipvs.observe()
         ended = self._observed_at = time.monotonic()
-        self._audit_at = ended + min(self._audit_interval, max(FASTEST_AUDIT, AUDIT_COST * (ended - begun)))
         if isinstance(observed, NetlinkFailure):
+            self._audit_at = ended + RETRY_INTERVAL
             return f"the kernel's IPVS table cannot be read: {observed.text}"
+        self._audit_at = ended + min(self._audit_interval, max(FASTEST_AUDIT, AUDIT_COST * (ended - begun)))
         self._known, self._counts = observed
         return None
+
+
+def foreign(done: Sequence[Change], believed: Table | None, level: Level) -> int:
+    """How many of the changes made were not called for by what we believed the kernel to hold.
+
+    Those undo what somebody else did. At the first look we believe nothing yet, and nothing is somebody else's.
+    """
+    if believed is None or not done:
+        return 0
+    expected = {entry(change) for change in plan(believed, level.table, level.owned)}
+    return sum(1 for change in done if entry(change) not in expected)
+
+
+def entry(change: Change) -> tuple[str, ServiceKey, DestinationKey | None]:
+    """Which change of which entry, whatever the values."""
+    match change:
+        case AddService(key=key) | SetService(key=key) | RemoveService(key=key):
+            return type(change).__name__, key, None
+        case _:
+            return type(change).__name__, change.service, change.key
+
+
+def is_race(failure: Failure) -> bool:
+    """Whether the change came too late because somebody else edits the same entries: to look again helps."""
+    change, code = failure
+    if isinstance(change, AddService | SetService) and code == errno.ENOENT:
+        return False  # no such scheduler
+    return code in (errno.EEXIST, errno.ESRCH, errno.ENOENT)
+
+
+def without_consequences(refused: Sequence[Failure]) -> list[Failure]:
+    """Without the destinations of a service that was itself refused: one cause, one sentence."""
+    services = {change.key for change, _ in refused if isinstance(change, AddService)}
+    return [
+        (change, code)
+        for change, code in refused
+        if not isinstance(change, AddDestination | SetDestination | RemoveDestination) or change.service not in services
+    ]
