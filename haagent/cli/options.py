@@ -5,7 +5,7 @@ import socket
 import sys
 from pathlib import Path
 
-from haagent.config.load import load
+from haagent.config.load import check, load
 from haagent.config.model import Config
 from haagent.control.paths import control_socket
 
@@ -25,8 +25,8 @@ def add_daemon(parser: argparse.ArgumentParser) -> None:
 
 
 def load_or_complain(options: argparse.Namespace) -> Config | None:
-    """None: every error has been printed."""
-    config = load(options.config, options.name)
+    """None: every error has been printed, those too that only another director of the directory would meet."""
+    config = check(options.config, None) or load(options.config, options.name)
     if isinstance(config, list):
         for error in config:
             print(f"{options.config}/{error}" if error.file else error, file=sys.stderr)

@@ -19,3 +19,11 @@ def history_file(director: Director) -> Path:
 
 def ownership_file(director: Director) -> Path:
     return Path(director.state_directory) / director.name / "owned.json"
+
+
+def accepted_file(director: Director) -> Path:
+    return Path(director.runtime_directory) / director.name / "accepted.msgpack"
+
+
+def lock_file(director: Director) -> Path:
+    return Path(director.runtime_directory) / director.name / "lock"

@@ -24,12 +24,14 @@ class ControlServer:
     def __init__(self, path: Path, group: str, handler: Handler) -> None:
         self._path, self._group, self._handler = path, group, handler
         self._server: asyncio.AbstractServer | None = None
+        self._inode = 0
 
     async def start(self) -> str | None:
         """A sentence where the group does not exist: root alone may connect then."""
         self._path.unlink(missing_ok=True)
         with _umask(0o177):
             self._server = await asyncio.start_unix_server(self._serve, self._path, limit=LINE_LIMIT)
+        self._inode = self._path.stat().st_ino
         try:
             os.chown(self._path, -1, grp.getgrnam(self._group).gr_gid)
         except KeyError:
@@ -42,7 +44,9 @@ class ControlServer:
     async def close(self) -> None:
         if self._server:
             self._server.close()
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # not a successor's, which is another file by the same name
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

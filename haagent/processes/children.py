@@ -20,6 +20,7 @@ from haagent.processes.messages import Hello
 
 Name = Literal["vrrp", "prober", "observer"]
 READ_SIZE = 262144
+BACKLOG_LIMIT = 4 << 20  # octets that a child has not read yet
 
 
 class Listener(Protocol):
@@ -43,6 +44,7 @@ class Children:
         self._path, self._listener, self._complain = path, listener, complain
         self._connections: dict[Name, Connection] = {}
         self._server: asyncio.AbstractServer | None = None
+        self._inode = 0
 
     async def start(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -51,10 +53,16 @@ class Children:
             self._server = await asyncio.start_unix_server(self._serve, self._path)
         finally:
             os.umask(previous)
+        self._inode = self._path.stat().st_ino
 
     def hello_of(self, process: Name) -> Hello | None:
         connection = self._connections.get(process)
         return connection.hello if connection else None
+
+    def is_behind(self, process: Name) -> bool:
+        """Whether it does not read what it was sent (it is stopped, or too slow): what is only news may be left out."""
+        connection = self._connections.get(process)
+        return connection is not None and connection.writer.transport.get_write_buffer_size() > BACKLOG_LIMIT
 
     def send(self, process: Name, payload: bytes) -> None:
         """Nothing where the process is not connected: it gets its levels when it says hello."""
@@ -67,7 +75,7 @@ class Children:
             self._server.close()
         for connection in self._connections.values():
             connection.writer.close()
-        self._path.unlink(missing_ok=True)
+        unlink_own(self._path, self._inode)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         frames, name = FrameReader(), None
@@ -76,7 +84,7 @@ class Children:
                 for payload in frames.feed(data):
                     if name is None:
                         name = self._greet(payload, writer)
-                    elif self._connections[name].writer is writer:
+                    elif self._is_current(name, writer):
                         self._listener.child_said(name, payload)
         except FrameError as error:
             self._complain(f"{name or 'a child'} sent no frame: {error}")
@@ -84,9 +92,14 @@ class Children:
             self._complain(f"{name or 'a child'} is disconnected: {error}")
         finally:
             writer.close()
-            if name and self._connections[name].writer is writer:
+            if name and self._is_current(name, writer):
                 del self._connections[name]
                 self._listener.child_lost(name)
+
+    def _is_current(self, name: Name, writer: asyncio.StreamWriter) -> bool:
+        """Not so where a newer connection of the same kind of process took over."""
+        connection = self._connections.get(name)
+        return connection is not None and connection.writer is writer
 
     def _greet(self, payload: bytes, writer: asyncio.StreamWriter) -> Name:
         hello = _decode_hello(payload)
@@ -98,6 +111,13 @@ class Children:
             writer.transport.set_write_buffer_limits(high=1 << 26)
         self._listener.child_connected(hello)
         return hello.process
+
+
+def unlink_own(path: Path, inode: int) -> None:
+    """Remove our socket's name, unless a successor has put its own there already."""
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_ino == inode:
+            path.unlink()
 
 
 def _decode_hello(payload: bytes) -> Hello:

@@ -15,14 +15,15 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
-from haagent.config.load import load
-from haagent.config.model import Config
+from haagent.config.error import ConfigError
+from haagent.config.load import check, load
+from haagent.config.model import Config, VirtualRouter
 from haagent.control import requests
-from haagent.control.paths import control_socket, history_file, internal_socket, ownership_file
+from haagent.control.paths import accepted_file, control_socket, history_file, internal_socket, ownership_file
 from haagent.control.server import ControlServer
 from haagent.core import (
     ConfigLoaded,
@@ -46,7 +47,7 @@ from haagent.ipvs.plan import Owned
 from haagent.linux.ipvs import Ipvs
 from haagent.linux.netlink import NetlinkFailure
 from haagent.preview import preview
-from haagent.processes import messages, ownership, vrrp_messages
+from haagent.processes import accepted, messages, ownership, vrrp_messages
 from haagent.processes.children import Children, Name
 from haagent.processes.history import Entry, History
 from haagent.processes.log import open_log
@@ -83,7 +84,7 @@ class Director:
         self._keeper: TableKeeper | None = None
         self._keeper_task: asyncio.Task[None] | None = None
         self._owned = Owned()
-        self._reports: tuple[vrrp_messages.RouterReport, ...] = ()
+        self._reports: dict[str, vrrp_messages.RouterReport] = {}
         self._observer_says = ""
         self._connected_at: dict[Name, float] = {}
         self._started_at = time.time()
@@ -91,17 +92,20 @@ class Director:
         self._dirty = asyncio.Event()
         self._observed = asyncio.Event()
         self._followers: set[asyncio.Queue[Entry]] = set()
+        self._reloading = asyncio.Lock()
+        self._reloads: set[asyncio.Task[tuple[str, ...]]] = set()
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        loop.add_signal_handler(signal.SIGHUP, lambda: asyncio.ensure_future(self._reload()))
+        loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         loop.add_reader(self._options.alive, self._stop.set)
         if refusal := await self._adopt():
             print(f"haagent: {refusal}", file=sys.stderr, flush=True)
             return EXIT_CONFIGURATION
         self._deliver(ConfigLoaded(self._config))
+        self._remember_accepted()
         await self._children.start()
         if sentence := await self._control.start():
             self._complain(sentence)
@@ -193,7 +197,7 @@ class Director:
                 follower.put_nowait(entry)
 
     def _notify(self, transition: RouterTransitioned) -> None:
-        report = next((each for each in self._reports if each.name == transition.name), None)
+        report = self._reports.get(transition.name)
         if report is None or transition.previous == transition.state:
             return
         changed = messages.RouterChanged(
@@ -214,6 +218,11 @@ class Director:
         if sentence := ownership.write(ownership_file(self._config.director), owned):
             self._complain(sentence)
 
+    def _remember_accepted(self) -> None:
+        """Should this process be killed while the files on disk are broken, the next one goes on with this."""
+        if sentence := accepted.write(accepted_file(self._config.director), self._config):
+            self._complain(sentence)
+
     def _table_observed(self, event: TableObserved) -> None:
         self._deliver(event)
         self._observed.set()
@@ -226,6 +235,8 @@ class Director:
 
     def child_lost(self, process: Name) -> None:
         self._connected_at[process] = time.time()
+        if process == "vrrp":
+            self._reports = {name: _orphaned(report) for name, report in self._reports.items()}
         self._deliver(ProcessLost(process))
 
     def child_said(self, process: Name, payload: bytes) -> None:
@@ -245,7 +256,7 @@ class Director:
     def _hear_vrrp(self, payload: bytes) -> None:
         match vrrp_messages.decode_from_vrrp(payload):
             case vrrp_messages.RoutersReported(routers):
-                self._reports = routers
+                self._reports |= {report.name: report for report in routers}  # those that changed
                 self._dirty.set()
             case vrrp_messages.Transitioned(router=name, previous=previous, state=state, reason=reason):
                 self._deliver(RouterTransitioned(name, previous, state, reason))
@@ -264,20 +275,24 @@ class Director:
             case requests.Plan():
                 yield await self._plan()
             case requests.History(limit=limit, follow=follow):
-                entries = await asyncio.to_thread(lambda: list(self._history.entries())[-limit:] if limit > 0 else [])
-                yield requests.HistoryAnswer(tuple(entries))
-                if follow:
-                    async for entry in self._follow():
-                        yield requests.EntryAdded(entry)
+                async for answer in self._tell_history(limit, follow=follow):
+                    yield answer
             case _:
                 assert_never(request)
 
-    async def _follow(self) -> AsyncIterator[Entry]:
+    async def _tell_history(self, limit: int, *, follow: bool) -> AsyncIterator[requests.Answer]:
+        """The queue is there before the file is read: no entry is lost between the two, and none told twice."""
         queue: asyncio.Queue[Entry] = asyncio.Queue(maxsize=1000)
-        self._followers.add(queue)
+        if follow:
+            self._followers.add(queue)
         try:
-            while True:
-                yield await queue.get()
+            entries = await asyncio.to_thread(self._history.last, limit)
+            yield requests.HistoryAnswer(tuple(entries))
+            told = entries[-1].sequence if entries else 0
+            while follow:
+                entry = await queue.get()
+                if entry.sequence > told:
+                    yield requests.EntryAdded(entry)
         finally:
             self._followers.discard(queue)
 
@@ -290,17 +305,23 @@ class Director:
             async with asyncio.timeout(FRESH_COUNTS_TIMEOUT):
                 await self._observed.wait()
 
+    def _reload_soon(self) -> None:
+        task = asyncio.create_task(self._reload())
+        self._reloads.add(task)  # the loop itself would forget it
+        task.add_done_callback(self._reloads.discard)
+
     async def _reload(self) -> tuple[str, ...]:
         """Sentences: nothing changed. Empty: the new configuration runs."""
-        self._say("RELOADING")
-        errors = await self._switch()
-        if errors:
-            self._log.error("reload refused; the running configuration stays", errors=list(errors))
-        self._say("READY")
+        async with self._reloading:  # one after the other: the last one reads the newest files
+            self._say("RELOADING")
+            errors = await self._switch()
+            if errors:
+                self._log.error("reload refused; the running configuration stays", errors=list(errors))
+            self._say("READY")
         return errors
 
     async def _switch(self) -> tuple[str, ...]:
-        loaded = await asyncio.to_thread(load, self._options.directory, self._options.name)
+        loaded = await asyncio.to_thread(load_for_all, self._options)
         if isinstance(loaded, list):
             return tuple(str(error) for error in loaded)
         if sentence := needs_restart(self._config, loaded):
@@ -309,11 +330,14 @@ class Director:
         if loaded.virtual_services and not self._keeper and (refusal := await self._open_table(self._owned)):
             self._config = previous
             return (refusal,)
+        names = {router.name for router in loaded.virtual_routers}
+        self._reports = {name: report for name, report in self._reports.items() if name in names}
         self._deliver(ConfigLoaded(loaded))
+        self._remember_accepted()
         return ()
 
     async def _plan(self) -> requests.PlanAnswer:
-        loaded = await asyncio.to_thread(load, self._options.directory, self._options.name)
+        loaded = await asyncio.to_thread(load_for_all, self._options)
         if isinstance(loaded, list):
             return requests.PlanAnswer(errors=tuple(str(error) for error in loaded))
         await self._refresh_counts()
@@ -325,7 +349,12 @@ class Director:
         clock = Clock(time.monotonic(), time.time())
         return snapshot(
             self._core,
-            [_router_status(report, clock) for report in self._reports],
+            [
+                _router_status(report, clock)
+                if (report := self._reports.get(router.name))
+                else _unreported(router, self._started_at)
+                for router in self._config.virtual_routers
+            ],
             self._process_statuses(),
             clock,
             version=VERSION,
@@ -356,7 +385,7 @@ class Director:
                     await self._dirty.wait()
             self._dirty.clear()
             begun = time.monotonic()
-            if self._children.hello_of("observer"):
+            if self._children.hello_of("observer") and not self._children.is_behind("observer"):
                 self._children.send("observer", messages.encode(messages.SnapshotTaken(self._snapshot())))
             await asyncio.sleep(max(SNAPSHOT_INTERVAL, SNAPSHOT_COST * (time.monotonic() - begun)))
 
@@ -375,6 +404,11 @@ class Director:
 
     def _complain(self, sentence: str) -> None:
         self._log.warning(sentence)
+
+
+def load_for_all(options: Options) -> Config | list[ConfigError]:
+    """As `load`; but an error that only the peer would meet is refused here too, before both run into it."""
+    return check(options.directory, None) or load(options.directory, options.name)
 
 
 def needs_restart(running: Config, loaded: Config) -> str | None:
@@ -397,18 +431,51 @@ def _router_status(report: vrrp_messages.RouterReport, clock: Clock) -> RouterSt
     return RouterStatus(**fields)
 
 
+def _orphaned(report: vrrp_messages.RouterReport) -> vrrp_messages.RouterReport:
+    """The vrrp process is gone: what it said last is not so any more."""
+    reason = "the vrrp process is not running; the addresses that it held stay on the interface until it is back"
+    return replace(report, state="initialize", reason=reason, since=time.monotonic())
+
+
+def _unreported(router: VirtualRouter, since: float) -> RouterStatus:
+    """Until the vrrp process has said something about it."""
+    return RouterStatus(
+        name=router.name,
+        interface=router.interface,
+        ifindex=0,
+        vrid=router.vrid,
+        state="initialize",
+        reason="the vrrp process has not reported yet",
+        since=since,
+        priority=router.priority,
+        effective_priority=router.priority,
+        preempt=router.preempt,
+        advertisement_interval=router.advertisement_interval,
+        primary_address="",
+        active_address="",
+        virtual_addresses=tuple(
+            f"{each.address}/{each.prefix_length}" for each in router.virtual_addresses + router.unadvertised_addresses
+        ),
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="haagent.processes.director")
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--name", required=True)
+    parser.add_argument("--accepted", type=Path, required=True, help="the configuration that ran last")
     parser.add_argument("--alive-fd", type=int, required=True)
     parser.add_argument("--words-fd", type=int, required=True)
     given = parser.parse_args()
     options = Options(given.config, given.name, given.alive_fd, given.words_fd)
-    config = load(options.directory, options.name)
+    config = load_for_all(options)
     if isinstance(config, list):
         print(*config, sep="\n", file=sys.stderr, flush=True)
-        return EXIT_CONFIGURATION
+        before = accepted.read(given.accepted)
+        if before is None:
+            return EXIT_CONFIGURATION
+        print("haagent: the configuration that ran before goes on", file=sys.stderr, flush=True)
+        config = before
     try:
         history = History(history_file(config.director))
     except OSError as error:

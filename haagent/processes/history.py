@@ -4,6 +4,7 @@ A line is written with one write() on an O_APPEND descriptor: a crash can lose t
 """
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,6 +64,10 @@ class History:
         os.replace(self.path, self.path.with_name(self.path.name + ".1"))
         os.close(self._descriptor)
         self._descriptor = self._open()
+
+    def last(self, limit: int) -> list[Entry]:
+        """At most `limit` of them, oldest first."""
+        return list(deque(self.entries(), max(0, limit)))
 
     def entries(self) -> Iterator[Entry]:
         """Oldest first; a line that a crash cut short is skipped."""

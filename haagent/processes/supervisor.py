@@ -61,7 +61,7 @@ class Child:
 class Supervisor:
     """`run()` returns the exit code of the daemon."""
 
-    def __init__(self, directory: str, name: str, internal_socket: str, user: str, agentx: str) -> None:
+    def __init__(self, directory: str, name: str, internal_socket: str, accepted: str, user: str, agentx: str) -> None:
         alive, self._alive_writer = os.pipe()
         self._words, words_writer = os.pipe()
         os.set_blocking(self._words, False)
@@ -72,7 +72,10 @@ class Supervisor:
         unprivileged = [*common, "--user", user]
         self.director = Child(
             "director",
-            ["--config", directory, "--name", name, "--alive-fd", str(alive), "--words-fd", str(words_writer)],
+            [
+                *("--config", directory, "--name", name, "--accepted", accepted),
+                *("--alive-fd", str(alive), "--words-fd", str(words_writer)),
+            ],
             pass_fds=(alive, words_writer),
         )
         self.vrrp = Child("vrrp", common, pass_fds=(alive,))
@@ -80,6 +83,8 @@ class Supervisor:
         self.observer = Child("observer", [*unprivileged, "--agentx", agentx], pass_fds=(alive,))
         self.children = (self.vrrp, self.director, self.prober, self.observer)
         self._is_listening = False
+        self._has_listened = False
+        self._owes_reload = False  # a SIGHUP came while there was no director that could hear it
         self._is_stopping = False
         self._heard_at = time.monotonic()
         self._signals: list[int] = []
@@ -136,7 +141,8 @@ class Supervisor:
         for word in words.split("\n"):
             match word.split(" ", 1):
                 case ["LISTENING"]:
-                    self._is_listening = True
+                    self._is_listening = self._has_listened = True
+                    self._pass_on_reload()
                 case ["READY"]:
                     notify(f"READY=1\nMAINPID={os.getpid()}")
                 case ["RELOADING"]:
@@ -149,8 +155,15 @@ class Supervisor:
             number = self._signals.pop(0)
             if number in (signal.SIGTERM, signal.SIGINT):
                 self._is_stopping = True
-            elif number == signal.SIGHUP and self.director.process:
-                self.director.process.send_signal(signal.SIGHUP)
+            elif number == signal.SIGHUP:
+                self._owes_reload = True
+                self._pass_on_reload()
+
+    def _pass_on_reload(self) -> None:
+        """A director that is not there yet would die of the signal."""
+        if self._owes_reload and self._is_listening and self.director.process:
+            self._owes_reload = False
+            self.director.process.send_signal(signal.SIGHUP)
 
     def _reap(self) -> None:
         now = time.monotonic()
@@ -160,7 +173,7 @@ class Supervisor:
             code = child.process.returncode
             if child is self.director:
                 self._is_listening = False
-            if code in (EXIT_CONFIGURATION, EXIT_PERMISSION):  # it has said why
+            if code in (EXIT_CONFIGURATION, EXIT_PERMISSION) and not self._has_listened:  # it has said why
                 self._exit_code, self._is_stopping = 1, True
             sentence = child.bury(now)
             if not self._is_stopping:
@@ -189,10 +202,12 @@ class Supervisor:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="haagent.processes.supervisor")
-    for option in ("config", "name", "socket", "user", "agentx"):
+    for option in ("config", "name", "socket", "accepted", "user", "agentx"):
         parser.add_argument(f"--{option}", required=True)
     options = parser.parse_args()
-    return Supervisor(options.config, options.name, options.socket, options.user, options.agentx).run()
+    return Supervisor(
+        options.config, options.name, options.socket, options.accepted, options.user, options.agentx
+    ).run()
 
 
 if __name__ == "__main__":
