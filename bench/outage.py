@@ -111,7 +111,7 @@ class Client:
             heard |= packet[9] == 112 and packet[12:16] == self._active
 
     def _answers(self, sent: dict[int, float]) -> list[float]:
-        found = []
+        found: list[float] = []
         while True:
             try:
                 packet = self._icmp.recv(128)
@@ -193,7 +193,7 @@ def compare(interval: float, count: int, rounds: int, chance: random.Random) -> 
                 values.append(measure(kind, segment, Path(folder), interval, held, probed))
     medians = {}
     for kind, values in results.items():
-        # less than two intervals: the pair had swapped roles by itself and the cut hit the Backup; inf: nobody came back
+        # less than two intervals: the pair had swapped roles and the cut hit the Backup; inf: nobody came back
         good = sorted(each * 1000 for each in values if 2 * interval < each < float("inf"))
         medians[kind] = statistics.median(good) if good else float("nan")
         spread = f"{good[0]:7.1f} .. {good[-1]:7.1f}" if good else "-"

@@ -22,6 +22,7 @@ from pathlib import Path
 from haagent.processes.frames import FrameReader, frame
 from haagent.processes.vrrp_messages import (
     FromVrrp,
+    Malformed,
     RouterReport,
     RoutersReported,
     SetRouters,
@@ -186,7 +187,7 @@ class Segment:
     # ---------------------------------------------------------------- processes
 
     def start(self, name: str, *command: str, **options: object) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(
+        process: subprocess.Popen[bytes] = subprocess.Popen(
             ("ip", "netns", "exec", self.hosts[name].netns, *command),
             **options,  # type: ignore[call-overload]
         )
@@ -282,7 +283,7 @@ class Director:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.heard: list[FromVrrp] = []
-        self.garbage: list[object] = []
+        self.garbage: list[Malformed] = []
         self.connections = 0
         self._levels: dict[type, ToVrrp] = {}
         self._connection: socket.socket | None = None
@@ -311,7 +312,8 @@ class Director:
         with self._lock:
             self._levels[type(message)] = message
             if self._connection is not None:
-                self._connection.sendall(frame(encode(message)))
+                with contextlib.suppress(OSError):  # it died: its successor hears the levels on connecting
+                    self._connection.sendall(frame(encode(message)))
 
     def _serve(self, listener: socket.socket) -> None:
         while True:
@@ -322,14 +324,17 @@ class Director:
             with self._lock:
                 self._connection = connection
                 self.connections += 1
-                for message in self._levels.values():
-                    connection.sendall(frame(encode(message)))
+                for level in self._levels.values():
+                    connection.sendall(frame(encode(level)))
             reader = FrameReader()
             with contextlib.suppress(OSError):
                 while octets := connection.recv(1 << 16):
                     for payload in reader.feed(octets):
                         message = decode_from_vrrp(payload)
-                        (self.heard if isinstance(message, FromVrrp) else self.garbage).append(message)
+                        if isinstance(message, Malformed):
+                            self.garbage.append(message)
+                        else:
+                            self.heard.append(message)
 
     def transitions(self, name: str = "web") -> list[tuple[str, str]]:
         return [
