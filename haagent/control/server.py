@@ -10,8 +10,6 @@ import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import msgspec
-
 from haagent.control.requests import Answer, Refused, Request, decode_request, encode
 
 LINE_LIMIT = 65536
@@ -57,7 +55,7 @@ class ControlServer:
                 elif line:
                     async for answer in self._handler(decode_request(line)):
                         await _send(writer, answer)
-            except (msgspec.DecodeError, ValueError) as error:
+            except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
                 await _send(writer, Refused(f"not a request: {error}"))
             finally:
                 writer.close()

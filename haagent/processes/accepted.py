@@ -16,7 +16,7 @@ def read(path: Path) -> Config | None:
     """None: there is none that this version can read."""
     try:
         return msgspec.msgpack.decode(path.read_bytes(), type=Config)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, ValueError, RecursionError):  # not msgpack of a Config, not UTF-8
         return None
 
 

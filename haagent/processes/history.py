@@ -78,5 +78,5 @@ class History:
                 for line in lines:
                     try:
                         yield msgspec.json.decode(line, type=Entry)
-                    except msgspec.DecodeError:
+                    except (ValueError, RecursionError):  # msgspec's own error is a ValueError, that of bad UTF-8 too
                         continue

@@ -26,7 +26,7 @@ def read(path: Path) -> Owned | str:
         stored = msgspec.json.decode(path.read_bytes(), type=_Stored)
     except FileNotFoundError:
         return Owned()
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # no JSON, no UTF-8, no end
         return f"{path} cannot be read: {error}; only what the configuration names counts as ours"
     return Owned(
         frozenset(ServiceKey(*service) for service in stored.services),

@@ -56,7 +56,9 @@ def test_the_socket_is_for_owner_and_group_alone(path):
     assert serve(path, lambda: path.stat().st_mode & 0o777) == 0o660
 
 
-@pytest.mark.parametrize("line", [b"{}", b"status", b"\xff\xfe", b'{"request":"drop_everything"}', b"[" * 70000])
+@pytest.mark.parametrize(
+    "line", [b"{}", b"status", b"\xff\xfe", b'{"request":"drop_everything"}', b"[" * 70000, b'{"x":' * 2000]
+)
 def test_nonsense_is_refused_with_a_sentence(path, line):
     def client():
         with socket.socket(socket.AF_UNIX) as connection:

@@ -1,5 +1,7 @@
 """The history file survives restarts, rotation and a crash in the middle of a line."""
 
+import pytest
+
 from haagent.processes import history
 from haagent.processes.history import Entry, History
 
@@ -44,3 +46,15 @@ def test_a_full_disk_is_a_sentence(tmp_path):
     said = log.append(1.0, "router", "web", "", "active", "because")
     assert isinstance(said, str)
     assert "No space left on device" in said
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"sequence":2,"at":1.0,"subject":"rou\xffter"}\n', b'{"x":' * 3000 + b"\n", b"\0" * 100 + b"\n"]
+)
+def test_a_damaged_line_costs_that_line_alone(tmp_path, line):
+    path = tmp_path / "history.jsonl"
+    first = append(History(path), "active")
+    with path.open("ab") as file:
+        file.write(line)
+    third = append(History(path), "backup")
+    assert list(History(path).entries()) == [first, third]

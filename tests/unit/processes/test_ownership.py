@@ -1,5 +1,7 @@
 """What we own, on disk."""
 
+import pytest
+
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import PROTOCOL_TCP, DestinationKey, ServiceKey
 from haagent.processes import ownership
@@ -40,3 +42,10 @@ def test_a_disk_that_refuses_is_a_sentence_and_the_old_list_stays(tmp_path):
     assert said is not None
     assert "cannot be written" in said
     assert ownership.read(path) == OWNED
+
+
+@pytest.mark.parametrize("octets", [b'{"services":"\xff"}', b'{"x":' * 3000, b""])
+def test_octets_that_are_no_text_are_a_sentence_too(tmp_path, octets):
+    path = tmp_path / "owned.json"
+    path.write_bytes(octets)
+    assert "cannot be read" in str(ownership.read(path))
