@@ -28,6 +28,7 @@ from haagent.vrrp.timers import active_down_interval
 from tests.netns.segment import Segment, address, end, inside, router, wait_until, write_routers
 
 PROBE_INTERVAL = 0.0005
+ATTEMPTS = 3  # for one round
 ACTIVE_PRIORITY, BACKUP_PRIORITY = 200, 100
 ADVERTISED = 20  # of many addresses; the others are held and announced, not listed
 SUBNETS = ("198.51.100", "203.0.113")  # 250 addresses of each; the three hosts have .251 to .253 in them
@@ -182,6 +183,7 @@ def compare(interval: float, count: int, rounds: int, chance: random.Random) -> 
     held = addresses(count)
     limit = active_down_interval(BACKUP_PRIORITY, interval)
     results: dict[str, list[float]] = {"haagent": [], "keepalived": []}
+    spoiled = dict.fromkeys(results, 0)
     with Segment("d1", "d2", "client", prefix="hb") as segment, tempfile.TemporaryDirectory() as folder:
         if count > 1:
             for number, host in enumerate(segment.hosts.values(), 251):
@@ -190,16 +192,21 @@ def compare(interval: float, count: int, rounds: int, chance: random.Random) -> 
         for _ in range(rounds):
             probed = chance.choice(held).split("/")[0]
             for kind, values in results.items():
-                values.append(measure(kind, segment, Path(folder), interval, held, probed))
+                for _ in range(ATTEMPTS):
+                    value = measure(kind, segment, Path(folder), interval, held, probed)
+                    if 2 * interval < value < float("inf"):
+                        values.append(value)
+                        break
+                    # the pair had swapped roles by itself and the cut hit the Backup; inf: nobody came back
+                    spoiled[kind] += 1
     medians = {}
     for kind, values in results.items():
-        # less than two intervals: the pair had swapped roles and the cut hit the Backup; inf: nobody came back
-        good = sorted(each * 1000 for each in values if 2 * interval < each < float("inf"))
+        good = sorted(each * 1000 for each in values)
         medians[kind] = statistics.median(good) if good else float("nan")
         spread = f"{good[0]:7.1f} .. {good[-1]:7.1f}" if good else "-"
         print(
             f"{interval * 1000:6.0f} ms {count:5} addresses  {kind:10} median {medians[kind]:7.1f} ms  ({spread})"
-            f"  limit {limit * 1000:6.1f} ms  rounds {len(good)}/{rounds}",
+            f"  limit {limit * 1000:6.1f} ms  rounds {len(good)}, spoiled {spoiled[kind]}",
             flush=True,
         )
     print(f"{'':27}haagent / keepalived = {medians['haagent'] / medians['keepalived']:.3f}", flush=True)

@@ -36,13 +36,14 @@ from haagent.processes.vrrp_messages import (
     encode,
 )
 from haagent.processes.vrrp_report import REPORT_INTERVAL, Reporter
-from haagent.vrrp.advertisement import PRIORITY_RELEASE
+from haagent.vrrp.advertisement import PRIORITY_OWNER, PRIORITY_RELEASE
 from haagent.vrrp.effects import AnnounceAddresses, SendAdvertisement, SetAddresses
 from haagent.vrrp.settings import Interface
 from haagent.vrrp.speaker import Machine, Speaker, SpeakerEffect, Transition
 
 EXIT_NO_PRIVILEGE = 77
 AUDIT_INTERVAL = 10.0  # seconds between comparisons of all addresses with the kernel
+LOOK_TIME = 5.0  # seconds that the first look at the kernel may take; it takes milliseconds
 COLLECT_INTERVAL = 60.0  # seconds between garbage collections, made when no deadline is near
 DATAGRAMS_AT_ONCE = 512  # of one socket in one turn: a flood must not keep us from speaking
 _CAP_NET_ADMIN, _CAP_NET_RAW = 12, 13
@@ -75,10 +76,17 @@ class VrrpProcess:
 
     # ------------------------------------------------------------------ the loop
 
+    def look_around(self) -> None:
+        """Before anything else: what interfaces and addresses are there."""
+        until = monotonic() + LOOK_TIME
+        self._links.start_audit()
+        while not self._interfaces and monotonic() < until:
+            select.select([self._links.socket], [], [], 0.1)
+            self._hear_kernel(monotonic())
+
     def run(self, stop: Iterable[int]) -> None:
         """Until one of the descriptors `stop` is readable; then let go of everything."""
         stop = list(stop)
-        self._links.start_audit()
         while True:
             readers: list[int | socket.socket | VrrpSocket] = [*stop, self._links.socket]
             readers += [port.socket for port in self._ports.values()]
@@ -174,6 +182,7 @@ class VrrpProcess:
         if changes.is_changed:
             self._interfaces = {each.name: each for each in self._links.interfaces()}
             effects = self._speaker.set_interfaces(self._interfaces.values(), now)
+        if changes.is_changed or changes.is_audited:  # the audit tries again what was refused
             effects += self._prepare(now)
         for interface in changes.moved:
             effects += self._speaker.segment_changed(interface, now)
@@ -221,7 +230,7 @@ class VrrpProcess:
                 interface.mac,
                 virtual,
                 tuple(each for each in interface.addresses if each[0] not in own),
-                is_owner=machine.parameters is not None and machine.parameters.is_owner,
+                is_owner=settings.priority == PRIORITY_OWNER,
             )
             if is_another and machine.state_name == "active":
                 effects += self._speaker.segment_changed(settings.interface, now)
@@ -323,6 +332,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.alive_fd >= 0:
         stop.append(options.alive_fd)
     process = VrrpProcess(DirectorLink(options.socket), holder, links, become_punctual())
+    process.look_around()
     if options.routers:
         with open(options.routers, "rb") as file:
             process.take(file.read(), monotonic())
@@ -336,8 +346,7 @@ def _stop_descriptor() -> int:
     for end in (reader, writer):
         end.setblocking(False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda number, frame: None)
-    signal.set_wakeup_fd(writer.detach(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda number, frame: writer.send(b"x"))
     return reader.detach()
 
 

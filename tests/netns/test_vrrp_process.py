@@ -234,6 +234,12 @@ def test_an_owner_keeps_what_was_there_before_it(segment: Segment, tmp_path: Pat
     a = segment.start_vrrp("a", tmp_path, router(priority=255, virtual_addresses=both))
     assert become(segment, "a", ip="192.0.2.101")
     assert a.director.state() == "active"
+    segment.cut("a")  # a fault: it lets go of what it added, not of what is its own
+    assert wait_until(lambda: segment.hosts["a"].addresses() == ["192.0.2.1/24", "192.0.2.100/24"])
+    segment.heal("a")
+    assert become(segment, "a", ip="192.0.2.101")
+    os.kill(a.pid, signal.SIGXCPU)  # the watchdog takes real time away, nothing else
+    assert become(segment, "a", ip="192.0.2.101")
     assert end(a.process) == 0
     assert segment.hosts["a"].addresses() == ["192.0.2.1/24", "192.0.2.100/24"]
 
