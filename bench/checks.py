@@ -6,6 +6,8 @@ keepalived runs no checker without IPVS, so where this kernel has none the compa
 System calls cost several times the native price there: read the ratio, not the microseconds. ours alone is also
 measured natively. Both check the same addresses (127.0.x.y, one nginx) once a second for status 200. Counted are user
 and system time of the one process that checks, less its idle rate, and the requests that nginx's stub_status saw.
+The user-mode kernel samples these times at its ticks (100 a second): work that keeps step with them is seen always or
+never. haagent's turns come every 23 ms and keepalived's checks start at random phases, so neither keeps step.
 """
 
 import argparse

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from math import ceil
 
-GRAIN = 0.02  # seconds; whole milliseconds, because uvloop's timers are
+GRAIN = 0.023  # seconds; whole milliseconds, as uvloop counts, and no divisor of a kernel tick (see bench/checks.py)
 ANY = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 BATCH = 256
 

@@ -1,17 +1,21 @@
 """The real prober process, over a real socket, with the test as its director."""
 
+import asyncio
 import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from haagent.config.model import HttpCheck, TcpCheck
-from haagent.processes import messages
+from haagent.health.events import ProbesSet
+from haagent.probes import tcp
+from haagent.processes import messages, prober
 from haagent.processes.frames import FrameReader, frame
 from haagent.processes.messages import HealthReported, Hello, Probe, SetProbes
 
@@ -193,3 +197,81 @@ def test_a_frame_that_is_none_ends_it_with_a_traceback(director: Director) -> No
     status, errors = director.ended()
     assert status == 1
     assert b"FrameError" in errors
+
+
+class Writer:
+    """Collects what a prober in this process reports."""
+
+    def __init__(self) -> None:
+        self.frames, self.reports, self.news = FrameReader(), [], asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        self.reports += [messages.decode_from_prober(payload) for payload in self.frames.feed(data)]
+        self.news.set()
+
+    def up(self) -> set[int]:
+        return {report.id for report in self.reports if report.health == "up"}
+
+
+def test_beyond_the_limit_probes_queue_and_none_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prober, "CONCURRENT", 3)
+    check = HttpCheck(name="web", interval=0.05, timeout=10.0)
+
+    async def slow(reader: asyncio.StreamReader, peer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            await asyncio.sleep(0.05)
+            peer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        peer.close()
+
+    async def work() -> tuple[set[int], set[int]]:
+        writer, running, queued, turns = Writer(), set(), set(), 0
+        subject = prober.Prober(asyncio.get_running_loop(), writer)  # type: ignore[arg-type]
+        server = await asyncio.start_server(slow, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+
+        def probes(first: int) -> ProbesSet:
+            wanted = (Probe(id=id, check=check, address="127.0.0.1", port=port) for id in range(first, 10))
+            return prober.probes_of(SetProbes(tuple(wanted)))
+
+        subject.deliver(probes(0))
+        while not writer.up() >= set(range(1, 10)):
+            await writer.news.wait()
+            writer.news.clear()
+            running.add(len(subject._running))
+            queued.add(len(subject._queue))
+            turns += 1
+            if turns == 2:
+                subject.deliver(ProbesSet(()))  # everything goes, queued or running
+                assert not subject._queue
+                assert not subject._running
+                subject.deliver(probes(1))
+        subject.close()
+        server.close()
+        return running, queued
+
+    running, queued = asyncio.run(work())
+    assert max(running) == 3
+    assert max(queued) > 0
+
+
+def test_a_fault_in_a_probes_code_is_reported_and_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tcp.TcpConversation, "connected", lambda self: 1 // 0)
+
+    async def work() -> list[HealthReported]:
+        writer = Writer()
+        subject = prober.Prober(asyncio.get_running_loop(), writer)  # type: ignore[arg-type]
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            subject.deliver(prober.probes_of(SetProbes((target(server.getsockname()[1], health="up"),))))
+            await writer.news.wait()
+            for _ in range(10):  # it goes on
+                await asyncio.get_running_loop().run_in_executor(None, server.accept)
+            subject.close()
+        return writer.reports
+
+    (report,) = asyncio.run(work())
+    assert report.health == "up"
+    assert report.detail == "this director cannot probe: a fault in haagent, ZeroDivisionError"
+    assert "ZeroDivisionError" in capsys.readouterr().err
