@@ -6,16 +6,16 @@ those of ipvsadm 1.31 behind the netlink header. Every function that encodes giv
 sequence 0, which the socket fills in; every function that decodes takes one and is total: octets that make no sense are
 `Malformed`.
 
-The family follows from the length of an address: 4 octets IPv4, 16 IPv6. A firewall mark has no address; IPv6 marks,
-which the table cannot name yet, are given 16 zero octets.
+The family follows from the length of an address: 4 octets IPv4, 16 IPv6. A firewall mark has no address; an IPv6 mark
+is told apart by 16 zero octets.
 """
 
 import struct
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
+from typing import Literal
 
 from haagent.ipvs.plan import (
     AddDestination,
@@ -76,6 +76,7 @@ SCHED_NAME_OCTETS = 15  # without the NUL
 
 _HEADER = struct.Struct("=IHHIIBBH")  # nlmsghdr and genlmsghdr
 _ATTRIBUTE = struct.Struct("=HH")
+_HOST_ORDER: Literal["little", "big"] = "little" if struct.pack("=H", 1)[0] else "big"
 # A nested DEST, all of fixed length: family, address, port, method, weight, tunnel type, port and flags, limits.
 _DESTINATION = struct.Struct("=HH HHHxx HH16s HH2sxx HHI HHI HHBxxx HH2sxx HHHxx HHI HHI")
 
@@ -297,7 +298,7 @@ def _attributes(octets: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
 
 def _int(payload: bytes | None) -> int:
     """An unsigned integer of whatever width the kernel chose; 0 where it is missing."""
-    return int.from_bytes(payload[:8], sys.byteorder) if payload else 0
+    return int.from_bytes(payload[:8], _HOST_ORDER) if payload else 0
 
 
 def _text(payload: bytes | None) -> str:

@@ -11,6 +11,7 @@ Inside: uid 0, `lo` up, proc, sysfs, devpts, an empty /run, the working director
 one CPU. The exit status comes back through a file in a scratch directory, not through the console.
 """
 
+import ctypes
 import os
 import secrets
 import shlex
@@ -31,6 +32,9 @@ MODULES_DIRECTORY = Path("/usr/lib/uml/modules")
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf")
 IPVS_MODULES: tuple[str, ...] = ("ip_vs", *(f"ip_vs_{name}" for name in SCHEDULERS))
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
 TIMED_OUT = 124  # as timeout(1)
 KERNEL_FAILED = 125  # the guest ended without telling an exit status: panic, out of memory, could not start
 
@@ -48,7 +52,7 @@ mkdir /tmp/upper /tmp/work /tmp/root
 insmod {modules}/"$(uname -r)"/kernel/fs/overlayfs/overlay.ko
 mount -t overlay -o lowerdir=/,upperdir=/tmp/upper,workdir=/tmp/work overlay /tmp/root || echo o >/proc/sysrq-trigger
 cd /tmp/root
-mount --move /dev dev; mount --move /proc proc; mount --move /sys sys
+mount -n --move /dev dev; mount -n --move /proc proc; mount -n --move /sys sys
 mkdir -p dev/pts dev/shm usr/lib/modules run tmp
 mount -t devpts -o mode=620,ptmxmode=666 devpts dev/pts
 ln -sf pts/ptmx dev/ptmx
@@ -182,9 +186,12 @@ def _boot(
         on_terminal = interactive or (not capture and sys.stdout.isatty())
         _write_scripts(scratch, command, modules, env or {}, writable, on_terminal=on_terminal)
         console = "fd:0,fd:1" if interactive else "null,fd:1"
-        log = scratch / "kernel.log"
         sys.stdout.flush()
-        with log.open("wb") as kernel_log, _terminal_kept():
+        with (
+            (scratch / "kernel.log").open("wb") as kernel_log,
+            (scratch / "output").open("wb") as output,  # not a pipe: the kernel's helper processes would hold it open
+            _terminal_kept(),
+        ):
             process = subprocess.Popen(
                 [
                     *(KERNEL, f"mem={memory_mib}M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro"),
@@ -192,33 +199,37 @@ def _boot(
                     *(f"uml_dir={scratch}", f"umid=haagent-{secrets.token_hex(4)}", "quiet", "panic=1"),
                 ],
                 stdin=None if interactive else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if capture else None,
+                stdout=output if capture else None,
                 stderr=kernel_log,
                 env={"PATH": DEFAULT_PATH, "HOME": name, "TMPDIR": _memory_directory(memory_mib, scratch)},
                 start_new_session=True,  # all its processes are one group, ours to end
+                preexec_fn=_end_with_parent,
             )
             timed_out = False
-            output = b""
             try:
-                output, _ = process.communicate(timeout=timeout)
+                process.wait(timeout)
             except subprocess.TimeoutExpired:
                 timed_out = True
             finally:
                 _end(process)
-            if timed_out and capture:
-                output, _ = process.communicate()
-        return _result(scratch, output or b"", timeout if timed_out else None)
+        return _result(scratch, timeout if timed_out else None)
 
 
-def _result(scratch: Path, output: bytes, timed_out_after: float | None) -> UmlResult:
-    text = output.decode(errors="replace")
+def _end_with_parent() -> None:
+    """Should we be killed, the kernel hears SIGTERM, on which it ends its helper processes and itself."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _result(scratch: Path, timed_out_after: float | None) -> UmlResult:
+    text = (scratch / "output").read_text(errors="replace")
     if timed_out_after is not None:
         return UmlResult(TIMED_OUT, text, f"the user-mode kernel was ended after {timed_out_after:g} s")
     status = scratch / "status"
     digits = status.read_text().strip() if status.exists() else ""
     if digits.isdigit():
         return UmlResult(int(digits), text)
-    last_words = " / ".join((scratch / "kernel.log").read_text(errors="replace").splitlines()[-5:])
+    lines = (scratch / "kernel.log").read_text(errors="replace").splitlines()
+    last_words = " / ".join([line for line in lines if "panic" in line] or lines[-3:])
     return UmlResult(KERNEL_FAILED, text, f"the user-mode kernel ended without an exit status: {last_words}")
 
 

@@ -36,6 +36,8 @@ class Ipvs:
         self._socket = sock
         self._family = family
         self.info = info
+        self.unreadable = 0
+        """Entries of the kernel's that `observe` could not read and left out, since the socket was opened."""
 
     @classmethod
     def open(cls) -> Self | str:
@@ -59,7 +61,8 @@ class Ipvs:
         """All services with their destinations, and what is counted for each destination.
 
         A service that goes while we look is there without destinations. Destinations are in the kernel's order, the
-        newest first. IPv6 entries are told too, by their 16 octets.
+        newest first. IPv6 entries are told too, by their 16 octets. One that we cannot read (a newer kernel's kind) is
+        left out and counted, so that a foreign entry does not make us blind for our own.
         """
         replies = self._socket.dump(message.encode_get_services(self._family))
         if isinstance(replies, NetlinkFailure):
@@ -69,7 +72,8 @@ class Ipvs:
         for octets in replies:
             seen = message.decode(octets)
             if not isinstance(seen, ServiceSeen):
-                return _unreadable(seen)
+                self.unreadable += 1
+                continue
             found = self._socket.dump(message.encode_get_destinations(self._family, seen.key))
             if isinstance(found, NetlinkFailure):
                 return found
@@ -77,7 +81,8 @@ class Ipvs:
             for destination_octets in found:
                 destination = message.decode(destination_octets)
                 if not isinstance(destination, DestinationSeen):
-                    return _unreadable(destination)
+                    self.unreadable += 1
+                    continue
                 destinations[destination.key] = destination.destination
                 counts[seen.key, destination.key] = destination.counts
             table[seen.key] = replace(seen.service, destinations=destinations)
