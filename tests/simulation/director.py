@@ -6,18 +6,20 @@ after the packets, one wake-up re-armed after every event, an announcement only 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
+from haagent.ipvs.plan import Owned
 from haagent.vrrp.advertisement import MULTICAST_GROUP, TTL
 from haagent.vrrp.effects import AnnounceAddresses, SendAdvertisement, SetAddresses
-from haagent.vrrp.settings import Interface, RouterSettings
+from haagent.vrrp.settings import Interface, RouterSettings, Tracking
 from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
 from tests.simulation.kernel import Kernel
 
 if TYPE_CHECKING:
+    from tests.simulation.pool_core import PoolCore
     from tests.simulation.world import World
 
 SOCKET_BUFFER = 500  # datagrams that wait while the process does not run
@@ -39,6 +41,8 @@ class Director:
         self.cuts = 0  # faults that keep the link down now
         self.stalled_until = 0.0
         self.core: SpeakerCore | None = None  # None: the daemon does not run
+        self.pool: PoolCore | None = None  # None, too, in a world without real servers
+        self.owned = Owned()  # on disk: what the daemon may remove from the kernel's table
         self._rate = clock_rate
         self._start = clock_start
 
@@ -80,17 +84,21 @@ class Director:
         if self.core is None:
             self.stalled_until = 0.0
             self.core = SpeakerCore(self)
+            self.pool = self.world.pool_core(self)
             self.core.start()
+            if self.pool is not None:
+                self.pool.start()
 
     def kill(self) -> None:
         """The process is gone without a word; its addresses stay."""
         if self.core is not None:
             self.world.watch.is_gone(self.index)
-            self.core = None
+            self.core = self.pool = None
 
     def power_off(self) -> None:
         self.kill()
         self.kernel.addresses.clear()
+        self.kernel.table = {}
 
     def stop(self) -> None:
         """SIGTERM."""
@@ -119,6 +127,20 @@ class Director:
         if self.core is not None:
             self.core.damaged.add(self.settings[number].name)
         self._notify(lambda core: core.address_lost(number))
+
+    def set_tracking(self, tracking: Mapping[str, Tracking]) -> None:
+        """The director's process says so."""
+        self._notify(lambda core: core.set_tracking(tracking))
+
+    def restart_prober(self, until: float) -> None:
+        """The prober is killed and comes back."""
+        if self.pool is not None:
+            self.pool.kill_prober()
+            self.world.at(until, self._start_prober, self.pool)
+
+    def _start_prober(self, pool: PoolCore) -> None:
+        if self.pool is pool:
+            pool.start_prober()
 
     def _notify(self, tell: Callable[[SpeakerCore], None]) -> None:
         if self.core is not None:
@@ -191,6 +213,9 @@ class SpeakerCore:
     def reload(self) -> None:
         self._execute(self.speaker.set_routers(self._host.settings, self._host.local()))
 
+    def set_tracking(self, tracking: Mapping[str, Tracking]) -> None:
+        self._execute(self.speaker.set_tracking(dict(tracking), self._host.local()))
+
     def address_lost(self, number: int) -> None:
         router = self._host.settings[number].name
         if self.wanted.get(router):
@@ -207,7 +232,7 @@ class SpeakerCore:
         for name, held in self.wanted.items():  # the shell's last deed
             if not held:
                 self._host.kernel.set_held(self._addresses[name], held=False)
-        self._host.core = None
+        self._host.core = self._host.pool = None
 
     # -------------------------------------------------------------------------------------- inside
 
@@ -238,6 +263,8 @@ class SpeakerCore:
                     self._announce(router)
                 case Transition():
                     self._world.watch.transition(self._host.index, effect)
+                    if self._host.pool is not None:
+                        self._host.pool.transition(effect)
         if effects:
             self._world.watch.check_levels(self._host, self)
 

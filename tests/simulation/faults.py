@@ -7,6 +7,8 @@ from math import inf
 from random import Random
 from typing import TYPE_CHECKING, Literal, assert_never, get_args
 
+from tests.simulation.real_server import Mood
+
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
@@ -17,8 +19,16 @@ Kind = Literal[
     "stall", "crash", "power_loss", "clean_stop", "link_down",  # of one director
     "partition", "one_way", "loss", "corruption", "jitter",  # of the segment
     "reload", "address_deleted", "kernel_refuses", "kernel_slow",
+    "server_refuses", "server_hangs", "server_late", "server_flaps", "server_unreachable",
+    "prober_killed", "table_edited",
 ]  # fmt: skip
-KINDS: tuple[Kind, ...] = get_args(Kind)
+OF_POOLS: tuple[Kind, ...] = (
+    "server_refuses", "server_hangs", "server_late", "server_flaps", "server_unreachable", "prober_killed",
+    "table_edited",
+)  # fmt: skip
+KINDS: tuple[Kind, ...] = tuple(each for each in get_args(Kind) if each not in OF_POOLS)
+SERVERS = 3
+ALL_SERVERS = SERVERS  # of server_unreachable: the director's own way to them is broken
 
 # While one of these lasts, and until all have heard each other again, two routers may be Active
 DISTURBING = frozenset(("stall", "partition", "one_way", "loss", "corruption", "jitter", "link_down"))
@@ -30,7 +40,7 @@ class Fault:
     at: float  # seconds of the world
     until: float  # inf: for good
     director: int
-    router: int = 0
+    router: int = 0  # of a pool's fault: the real server
     value: float = 0.0  # what the kind makes of it: a probability, a priority, seconds, or the side of each station
     preempt: bool = True  # of a reload
 
@@ -41,8 +51,15 @@ def draw_faults(random: Random, directors: int, routers: int) -> tuple[Fault, ..
     return tuple(sorted((_draw(random, directors, routers) for _ in range(count)), key=lambda fault: fault.at))
 
 
-def _draw(random: Random, directors: int, routers: int) -> Fault:
-    kind = random.choice(KINDS)
+def draw_pool_faults(random: Random, directors: int) -> tuple[Fault, ...]:
+    """One to five faults of real servers and of what watches them, beside at most two of the others."""
+    drawn = [_draw(random, directors, 1, OF_POOLS) for _ in range(random.randint(1, 5))]
+    drawn += [_draw(random, directors, 1) for _ in range(random.randint(0, 2))]
+    return tuple(sorted(drawn, key=lambda fault: fault.at))
+
+
+def _draw(random: Random, directors: int, routers: int, kinds: tuple[Kind, ...] = KINDS) -> Fault:
+    kind = random.choice(kinds)
     at = random.uniform(FIRST_AT, CALM_AT - 8.0)
     lasts = random.choice((random.uniform(0.05, 1.0), random.uniform(1.0, 8.0), random.uniform(8.0, 30.0)))
     until = min(at + lasts, CALM_AT)
@@ -62,13 +79,31 @@ def _draw(random: Random, directors: int, routers: int) -> Fault:
             value = round(random.uniform(0.01, 1.5), 9)
         case "reload":
             value = random.choice((1, 50, 100, 150, 200, 254))
+        case "server_unreachable":
+            until = inf if random.random() < 0.4 else until
+        case "server_late":
+            value = round(random.uniform(0.2, 2.0), 9)
+        case "server_flaps":
+            value = random.uniform(0.3, 5.0)
         case "partition" | "one_way":
             value = random.randrange(1, 1 << (directors + 1))  # a bit for each station: its side
         case _:
             pass
     return Fault(
-        kind, at, until, random.randrange(directors), random.randrange(routers), value, preempt=random.random() < 0.7
+        kind,
+        at,
+        until,
+        random.randrange(directors),
+        _draw_which(random, kind, routers),
+        value,
+        preempt=random.random() < 0.7,
     )
+
+
+def _draw_which(random: Random, kind: Kind, routers: int) -> int:
+    if kind == "server_unreachable":
+        return random.choice((0, 1, 2, ALL_SERVERS))
+    return random.randrange(SERVERS if kind in OF_POOLS else routers)
 
 
 def inject(world: World, fault: Fault) -> None:
@@ -115,10 +150,41 @@ def inject(world: World, fault: Fault) -> None:
             world.at(fault.until, _raise, director.kernel, "latency", -fault.value)
         case "reload":
             world.at(fault.at, director.reload, fault.router, int(fault.value), fault.preempt)
+        case "prober_killed":
+            world.at(fault.at, director.restart_prober, fault.until)
+        case "table_edited":
+            world.at(fault.at, director.kernel.lose_destinations)
+        case "server_refuses" | "server_hangs" | "server_late" | "server_flaps" | "server_unreachable":
+            _inject_server(world, fault)
         case "address_deleted":
             world.at(fault.at, director.lose_address, fault.router)
         case _:
             assert_never(fault.kind)
+
+
+def _inject_server(world: World, fault: Fault) -> None:
+    if fault.kind == "server_unreachable":
+        for server in world.real_servers if fault.router == ALL_SERVERS else [world.real_servers[fault.router]]:
+            world.at(fault.at, server.cut_off, fault.director, +1)
+            if fault.until < inf:
+                world.at(fault.until, server.cut_off, fault.director, -1)
+        return
+    server = world.real_servers[fault.router]
+    match fault.kind:
+        case "server_flaps":
+            at, by = fault.at, +1
+            while at < fault.until or by < 0:
+                world.at(min(at, fault.until), server.change, "refuses", by)
+                at, by = at + fault.value, -by
+        case _:
+            mood: Mood = "refuses" if fault.kind == "server_refuses" else "late"
+            if fault.kind == "server_hangs":
+                mood = "hangs"
+            if fault.kind == "server_late":
+                world.at(fault.at, _raise, server, "delay", fault.value)
+                world.at(fault.until, _raise, server, "delay", -fault.value)
+            world.at(fault.at, server.change, mood, +1)
+            world.at(fault.until, server.change, mood, -1)
 
 
 def _raise(thing: object, name: str, by: float) -> None:

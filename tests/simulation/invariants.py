@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from haagent.pool.desired import packed
 from haagent.vrrp.advertisement import PRIORITY_OWNER, PRIORITY_RELEASE, Discard
 from haagent.vrrp.effects import SendAdvertisement
 from haagent.vrrp.router import Active
 from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
 from haagent.vrrp.timers import active_down_interval, skew_time
 from tests.simulation.faults import CALM_AT, DISTURBING, Fault
+from tests.simulation.pool_core import SORRY
 from tests.simulation.segment import DELAY
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 2.0  # the longest that a schedule has
 SETTLED_AT = CALM_AT + 12.0  # the slowest backup took over and was preempted again
+POOLS_SETTLE = 22.0  # more, where verdicts (a timeout, then fall or rise) and an audit come first
 ECHO = 3 * INTERVAL + INTERVAL  # after a disturbance, until everybody must have heard everybody again
 CLOCK = 1.021  # two clocks, each off by 1 %
 MOMENT = 0.001
@@ -37,6 +40,8 @@ class Watch:
     def expect(self, faults: tuple[Fault, ...]) -> None:
         """Know the faults: the bounds depend on them."""
         self._disturbed = [(each.at, each.until + ECHO) for each in faults if each.kind in DISTURBING]
+        if self._world.real_servers:
+            return  # a verdict may take a router away at any time
         if len(faults) == 1 and faults[0].kind in ("crash", "power_loss", "clean_stop", "link_down"):
             self._world.at(faults[0].at - MOMENT, self._measure_failover, faults[0])
 
@@ -49,8 +54,10 @@ class Watch:
         else:
             active.discard(director)
         self._follow_dual(effect.router)
-        if effect.state != effect.previous and self._world.now > SETTLED_AT:
-            self._violated(f"{effect.router} of director {director} becomes {effect.state} in calm: {effect.reason}")
+        if effect.state != effect.previous and self._world.now > SETTLED_AT + (
+            POOLS_SETTLE if self._world.real_servers else 0.0
+        ):
+            self.violated(f"{effect.router} of director {director} becomes {effect.state} in calm: {effect.reason}")
 
     def is_gone(self, director: int) -> None:
         for router, active in self.active.items():
@@ -61,18 +68,18 @@ class Watch:
         state = speaker.machines[router].state
         if priority == PRIORITY_RELEASE:
             if isinstance(state, Active):
-                self._violated(f"director {host.index} says priority 0 for {router} and stays Active")
+                self.violated(f"director {host.index} says priority 0 for {router} and stays Active")
         elif not isinstance(state, Active):
-            self._violated(f"director {host.index} advertises {router} as {type(state).__name__}")
+            self.violated(f"director {host.index} advertises {router} as {type(state).__name__}")
         elif priority != speaker.effective_priority(router):
-            self._violated(f"director {host.index} advertises {router} with priority {priority}")
+            self.violated(f"director {host.index} advertises {router} with priority {priority}")
 
     def stopped(self, host: Director, effects: list[SpeakerEffect]) -> None:
         """A clean stop says priority 0 exactly once for each router that was Active, and nothing else."""
         said = sorted(each.router for each in effects if isinstance(each, SendAdvertisement))
         due = sorted(router for router, active in self.active.items() if host.index in active)
         if said != due or any(each.priority for each in effects if isinstance(each, SendAdvertisement)):
-            self._violated(f"director {host.index} stopped with {effects}, Active were {due}")
+            self.violated(f"director {host.index} stopped with {effects}, Active were {due}")
 
     def _follow_dual(self, router: str) -> None:
         now = self._world.now
@@ -83,7 +90,7 @@ class Watch:
             if now - since > 2 * DELAY + MOMENT and not any(
                 at <= now and since <= until for at, until in self._disturbed
             ):
-                self._violated(f"{router} had two Active routers from {since:.3f} to {now:.3f} with nothing in the way")
+                self.violated(f"{router} had two Active routers from {since:.3f} to {now:.3f} with nothing in the way")
 
     def _measure_failover(self, fault: Fault) -> None:
         """A single fault takes the Active director away: somebody else is Active within the RFC's bound."""
@@ -101,7 +108,7 @@ class Watch:
 
     def _check_failover(self, router: str, fault: Fault) -> None:
         if not self.active[router]:  # the lost one may be back and the first to see its own absence
-            self._violated(f"{router}: nobody took over within {self._world.now - fault.at:.3f} s of a {fault.kind}")
+            self.violated(f"{router}: nobody took over within {self._world.now - fault.at:.3f} s of a {fault.kind}")
 
     def check_levels(self, host: Director, core: SpeakerCore) -> None:
         """Addresses are held iff the router is Active and the level was applied."""
@@ -110,54 +117,91 @@ class Watch:
             active = isinstance(core.speaker.machines[router].state, Active)
             wanted, applied = core.wanted.get(router), core.applied.get(router)
             if wanted is not None and wanted is not active:
-                self._violated(f"director {host.index} is asked to hold={wanted} {router}, Active={active}")
+                self.violated(f"director {host.index} is asked to hold={wanted} {router}, Active={active}")
             held = settings.virtual_addresses[0][0] in host.kernel.addresses
             if applied is not None and held is not applied and router not in core.damaged:
-                self._violated(f"director {host.index} applied hold={applied} {router}, the kernel has {held}")
+                self.violated(f"director {host.index} applied hold={applied} {router}, the kernel has {held}")
 
     # --------------------------------------------------------------------------------- after calm
 
     def check_calm(self) -> None:
         world = self._world
+        for host in world.directors:
+            self._check_table(host)
+            self._check_tracking(host)
         running = [each for each in world.directors if each.core is not None and not each.cuts]
         for number, settings in enumerate(world.directors[0].settings):
             router, address = settings.name, settings.virtual_addresses[0][0]
+            running = [each for each in running if fit(each, router)]
             active = [each for each in running if each.index in self.active.get(router, ())]
             if len(active) != bool(running):
-                self._violated(f"{router} is Active on {[each.index for each in active]}, up: {len(running)}")
+                self.violated(f"{router} is Active on {[each.index for each in active]}, up: {len(running)}")
                 continue
             for host in world.directors:
                 if host.core is not None and (address in host.kernel.addresses) is not (host in active):
-                    self._violated(
-                        f"director {host.index} holds={host not in active} {router}, Active={host in active}"
-                    )
+                    self.violated(f"director {host.index} holds={host not in active} {router}, Active={host in active}")
             for host in active:
                 self._check_rightful(host, number, running)
                 for client in world.segment.clients:
                     if world.segment.caches.get((client, address)) != host.index:
-                        self._violated(
-                            f"client {client} has the MAC of another director than {host.index} for {router}"
-                        )
+                        self.violated(f"client {client} has the MAC of another director than {host.index} for {router}")
         for host in running:
             self._check_discards(host)
 
     def _check_rightful(self, host: Director, number: int, running: list[Director]) -> None:
         """The highest priority of those that are up; an incumbent stays where the better one may not preempt."""
-        ours = host.settings[number].priority
+        settings = host.settings[number]
+        ours = effective(host, settings.name)
         for other in running:
-            theirs = other.settings[number]
-            if theirs.priority > ours and (theirs.preempt or theirs.priority == PRIORITY_OWNER):
-                self._violated(
-                    f"{theirs.name} is Active on director {host.index} with priority {ours},"
-                    f" director {other.index} has {theirs.priority} and preempts"
+            theirs = effective(other, settings.name)
+            if theirs > ours and (other.settings[number].preempt or theirs == PRIORITY_OWNER):
+                self.violated(
+                    f"{settings.name} is Active on director {host.index} with priority {ours},"
+                    f" director {other.index} has {theirs} and preempts"
                 )
+
+    def _check_table(self, host: Director) -> None:
+        """The kernel serves with the healthy real servers, all of them and no other; with none, the sorry server."""
+        if host.pool is None:
+            return
+        service = host.kernel.table.get(host.pool.key)
+        serving = {at.address for at, each in service.destinations.items() if each.weight} if service else set()
+        servers = self._world.real_servers
+        wanted = {packed(each.address) for each in servers if each.is_healthy_for(host.index)} or {packed(SORRY)}
+        if serving != wanted:
+            self.violated(f"director {host.index} serves with {sorted(serving)}, healthy are {sorted(wanted)}")
 
     def _check_discards(self, host: Director) -> None:
         """On a wire that damages nothing our own codec refuses nothing."""
         assert host.core is not None
         reasons = set(host.core.speaker.discarded.get("eth0", ())) - {Discard.OWN}
         if reasons and not self._world.segment.corrupted:
-            self._violated(f"director {host.index} discarded {reasons} of an undamaged segment")
+            self.violated(f"director {host.index} discarded {reasons} of an undamaged segment")
 
-    def _violated(self, sentence: str) -> None:
+    def violated(self, sentence: str) -> None:
         self.violations.append(f"at {self._world.now:.3f}: {sentence}")
+
+    def _check_tracking(self, host: Director) -> None:
+        """A router follows its pool: while no real server is healthy it has the fault, or the term."""
+        if host.pool is None or host.core is None or host.cuts:
+            return
+        is_empty = not any(each.is_healthy_for(host.index) for each in self._world.real_servers)
+        track = self._world.track
+        for settings in host.settings:
+            if fit(host, settings.name) is (is_empty and track.fault):
+                self.violated(f"director {host.index}: pool empty={is_empty}, {settings.name} takes part all the same")
+            term = track.priority if is_empty and settings.priority != PRIORITY_OWNER else 0
+            wanted = max(1, min(PRIORITY_OWNER, settings.priority + term))
+            if effective(host, settings.name) != wanted:
+                self.violated(f"director {host.index} has priority {effective(host, settings.name)}, not {wanted}")
+
+
+def fit(host: Director, router: str) -> bool:
+    """Whether nothing keeps the router of a running daemon from taking part."""
+    assert host.core is not None
+    return host.core.speaker.machines[router].parameters is not None
+
+
+def effective(host: Director, router: str) -> int:
+    assert host.core is not None
+    return host.core.speaker.effective_priority(router)

@@ -3,10 +3,11 @@
 A seed decides everything: the directors and their settings, the faults, each delay and loss. The same seed runs the
 same way, so a violation is reported as its seed and faults, and replays.
 
-Who lives here: `Segment` (the wire, with the clients' neighbour caches), a `Director` for each host (clock, kernel,
-link) with its *cores*. A core is a driver of production code: an object with `start`, `receive`, `wake`, `stop`,
-`next_deadline`, as `SpeakerCore` in `director.py`. A host holds a list of them and gives each the instant of its own
-clock; one core hands messages to another through `Director.tell`, with a delay as between two processes.
+Who lives here: `Segment` (the wire, with the clients' neighbour caches) and a `Director` for each host (clock, kernel,
+link). On a host run *cores*, each the driver of one process's production code: `SpeakerCore` (vrrp) always, `PoolCore`
+(director and prober) in a world with real servers. Another process joins the same way: a class that takes its Director,
+reads `local()` for the time, puts its wake-ups and messages on the heap with `World.at`, does nothing while the host is
+stalled or once the host has forgotten it, and is made in `Director.power_on`.
 """
 
 import heapq
@@ -14,13 +15,17 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
+from haagent.config.model import PoolTrack
 from haagent.vrrp.settings import RouterSettings
 from tests.simulation.director import Director
-from tests.simulation.faults import CALM_AT, Fault, draw_faults, inject
-from tests.simulation.invariants import Watch
+from tests.simulation.faults import CALM_AT, SERVERS, Fault, draw_faults, draw_pool_faults, inject
+from tests.simulation.invariants import POOLS_SETTLE, Watch
+from tests.simulation.pool_core import PoolCore
+from tests.simulation.real_server import RealServer
 from tests.simulation.segment import Segment
 
 CALM = 26.0  # seconds after the last fault: longer than any pending timer and than one announcement refresh
+CALM_OF_POOLS = CALM + POOLS_SETTLE
 STEP_LIMIT = 20_000  # a schedule takes some hundreds; more is a livelock
 VIRTUAL = (bytes((198, 51, 100, 100)), bytes((198, 51, 100, 101)))
 
@@ -38,8 +43,12 @@ class World:
         faults: tuple[Fault, ...] | None = None,
         directors: int | None = None,
         settings: Sequence[tuple[RouterSettings, ...]] | None = None,
+        pools: bool = False,
     ) -> None:
-        """`faults` and `settings` (by director) replace those of the seed; everything else stays the seed's."""
+        """`faults` and `settings` (by director) replace those of the seed; everything else stays the seed's.
+
+        With `pools` there are real servers, and the routers follow them.
+        """
         self.seed = seed
         self.random = Random(seed)
         self.now = 0.0
@@ -49,10 +58,16 @@ class World:
         count = directors or self.random.choice((2, 2, 3))
         self.watch = Watch(self)
         self.segment = Segment(self, count)
-        self.directors = self._draw_directors(count)
+        self.directors = self._draw_directors(count, pools)
         for director, its in zip(self.directors, settings or (), strict=False):
             director.settings = its
-        drawn = draw_faults(self.random, count, len(self.directors[0].settings))
+        self.real_servers = [RealServer(self, number) for number in range(SERVERS)] if pools else []
+        is_fault = self.random.random() < 0.5
+        self.track = PoolTrack(pool="web", fault=is_fault, priority=0 if is_fault else -60)
+        if pools:
+            drawn = draw_pool_faults(self.random, count)
+        else:
+            drawn = draw_faults(self.random, count, len(self.directors[0].settings))
         self.faults = drawn if faults is None else faults
         self.watch.expect(self.faults)
         for director in self.directors:
@@ -60,9 +75,9 @@ class World:
         for fault in self.faults:
             inject(self, fault)
 
-    def _draw_directors(self, count: int) -> list[Director]:
+    def _draw_directors(self, count: int, pools: bool) -> list[Director]:
         random = self.random
-        routers = 2 if random.random() < 0.15 else 1
+        routers = 2 if random.random() < 0.15 and not pools else 1
         preempt = random.random() < 0.8
         slow = random.randrange(count) if random.random() < 0.1 else None  # its interval differs: others must learn it
         owner = random.randrange(count) if random.random() < 0.1 else None
@@ -84,6 +99,9 @@ class World:
             directors.append(Director(self, index, settings, random.uniform(0.99, 1.01), random.uniform(1.0, 1e5)))
         return directors
 
+    def pool_core(self, host: Director) -> PoolCore | None:
+        return PoolCore(host, self.track) if self.real_servers else None
+
     def at(self, when: float, action: Callable[..., None], *arguments: Any) -> None:
         self._sequence += 1
         heapq.heappush(self._heap, (when, self._sequence, action, arguments))
@@ -100,11 +118,13 @@ class World:
         self.now = until
 
 
-def violations(seed: int, faults: tuple[Fault, ...] | None = None, directors: int | None = None) -> list[str]:
+def violations(
+    seed: int, faults: tuple[Fault, ...] | None = None, directors: int | None = None, *, pools: bool = False
+) -> list[str]:
     """Run one schedule to its calm end; one sentence for each broken invariant."""
-    world = World(seed, faults, directors)
+    world = World(seed, faults, directors, pools=pools)
     try:
-        world.run(CALM_AT + CALM)
+        world.run(CALM_AT + (CALM_OF_POOLS if pools else CALM))
     except (Livelock, AssertionError) as broken:
         return [*world.watch.violations, f"{type(broken).__name__}: {broken}"]
     world.watch.check_calm()
