@@ -17,6 +17,8 @@ import socket
 import sys
 import time
 import traceback
+from collections import OrderedDict
+from functools import partial
 from typing import Any, assert_never
 
 import uvloop
@@ -48,7 +50,7 @@ class Prober:
         self._poller = Poller(loop)
         self._concurrent = min(CONCURRENT, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED)
         self._running: dict[int, Exchange] = {}
-        self._queue: dict[int, Probe] = {}  # in the order of their instants
+        self._queue: OrderedDict[int, Probe] = OrderedDict()  # in the order of their instants
         self._wake_up: asyncio.TimerHandle | None = None
         self._wake_up_at: float | None = None
 
@@ -82,10 +84,8 @@ class Prober:
         self.deliver(DeadlinePassed())
 
     def _start(self, probe: Probe) -> None:
-        if len(self._running) >= self._concurrent:
-            self._queue[probe.id] = probe
-        else:
-            self._running[probe.id] = begin(probe, self._poller, lambda result: self._on_result(probe.id, result))
+        self._queue[probe.id] = probe  # behind those that wait: one that asks again at once must not overtake them
+        self._start_queued()
 
     def _stop(self, id: int) -> None:
         exchange = self._running.pop(id, None)
@@ -102,7 +102,8 @@ class Prober:
 
     def _start_queued(self) -> None:
         while self._queue and len(self._running) < self._concurrent:
-            self._start(self._queue.pop(next(iter(self._queue))))
+            id, probe = self._queue.popitem(last=False)
+            self._running[id] = begin(probe, self._poller, partial(self._on_result, id))
 
     def _report(self, id: int, health: HealthState, detail: str) -> None:
         report = messages.HealthReported(id=id, health=health, detail=detail, at=time.monotonic())
