@@ -49,6 +49,6 @@ def show_json(entry: Entry) -> None:
 
 
 def show_line(entry: Entry) -> None:
-    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at)) + f"{entry.at % 1:.3f}"[1:]
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(entry.at)) + f".{int(entry.at % 1 * 1000):03}"
     change = f"{entry.previous} -> {entry.state}" if entry.previous else entry.state
     print(f"{moment}  {entry.subject.replace('_', ' '):13} {entry.name:24} {change:22} {entry.cause}", flush=True)

@@ -15,6 +15,7 @@ COMMANDS = {  # verb -> what it does, as the help says it; the module of the sam
     "reload": "validate, then switch; on any error the running configuration stays",
     "status": "routers, services, real servers, checks, and since when",
     "history": "every transition with time and cause",
+    "sniff": "who speaks VRRP, ARP and ND for what on a segment, and which conflicts there are",
     "lab": "play a containerlab topology on network namespaces, without containers",
     "mib": "where the MIB files are",
     "schema": "the configuration's JSON Schema",
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         code: int = options.run(options)
+        sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output went away
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -67,6 +67,7 @@ def take_lock(config: Config) -> str | None:
         descriptor = os.open(lock_file(config.director), os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        os.close(descriptor)
         return f"director {config.director.name} runs already ({lock_file(config.director)} is locked): stop it first"
     except OSError as error:
         return f"{lock_file(config.director)} cannot be made: {error.strerror}; correct runtime_directory"

@@ -1,0 +1,147 @@
+"""How a snapshot looks to people."""
+
+import json
+
+import msgspec
+import pytest
+
+from haagent.cli.status import duration, lines, show
+from haagent.snapshot import (
+    CheckStatus,
+    ProcessStatus,
+    RealServerStatus,
+    RouterStatus,
+    ServiceStatus,
+    Snapshot,
+)
+
+AT = 1_700_000_000.0
+ROUTER = RouterStatus(
+    name="web",
+    interface="eth1",
+    ifindex=2,
+    vrid=51,
+    state="backup",
+    reason="198.51.100.2 with priority 200 is Active",
+    since=AT - 75,
+    priority=200,
+    effective_priority=90,
+    preempt=True,
+    advertisement_interval=1.0,
+    primary_address="198.51.100.1",
+    active_address="198.51.100.2",
+    virtual_addresses=("198.51.100.100/24", "198.51.100.101/24"),
+)
+
+
+def server(name: str, host: int, **changes: object) -> RealServerStatus:
+    values: dict[str, object] = {
+        "name": name,
+        "address": f"198.51.100.{host}",
+        "port": 80,
+        "forwarding_method": "direct_routing",
+        "health": "up",
+        "since": AT - 3600,
+        "reason": "page: HTTP 200",
+        "configured_weight": 1,
+        "weight": 1,
+        "active_connections": 3,
+        "inactive_connections": 40,
+        **changes,
+    }
+    return RealServerStatus(**values)  # type: ignore[arg-type]
+
+
+DOWN = server(
+    "web2",
+    12,
+    health="down",
+    since=AT - 5,
+    reason="page: connection refused",
+    weight=None,
+    active_connections=0,
+    inactive_connections=0,
+    checks=(CheckStatus(name="page", health="down", since=AT - 5, detail="connection refused"),),
+)
+SORRY = server("sorry_server", 99, sorry=True, reason="serves while no real server does", weight=None)
+SNAPSHOT = Snapshot(
+    director="d1",
+    version="0.1.0",
+    at=AT,
+    started_at=AT - 90061,
+    routers=(ROUTER,),
+    services=(
+        ServiceStatus(
+            name="web",
+            address="198.51.100.100",
+            port=80,
+            protocol="tcp",
+            scheduler="wlc",
+            forwarding_method="direct_routing",
+            state="serving",
+            since=AT - 3600,
+            in_service=1,
+            real_servers=(server("web1", 11), DOWN, SORRY),
+        ),
+    ),
+    processes=(
+        ProcessStatus(name="director", running=True, pid=100, since=AT - 90061),
+        ProcessStatus(name="vrrp", running=False, pid=0, since=AT - 2),
+    ),
+    problems=("real server web2 of web is down: page: connection refused", "the vrrp process is not running"),
+)
+EXPECTED = """\
+director d1   haagent 0.1.0, running for 1 d 1 h
+state    DEGRADED: 2 to look at
+         ! real server web2 of web is down: page: connection refused
+         ! the vrrp process is not running
+
+router   web   BACKUP for 1 min 15 s   vrid 51 on eth1, priority 90 (configured 200)
+         198.51.100.2 with priority 200 is Active
+         Active is 198.51.100.2
+         198.51.100.100/24, 198.51.100.101/24
+
+service  web   SERVING for 1 h 0 min   tcp 198.51.100.100:80, wlc, direct_routing; 1 of 2 in service
+         web1          198.51.100.11:80      up      weight 1   for 1 h 0 min  3 active 40 inactive   page: HTTP 200
+         web2          198.51.100.12:80      down    out        for 5.0 s      0 active 0 inactive    page: connection refused
+         sorry_server  198.51.100.99:80      sorry   out        for 1 h 0 min  3 active 40 inactive   serves while no real server does
+
+process  director  pid 100      for 1 d 1 h     
+process  vrrp      NOT RUNNING  for 2.0 s       """  # noqa: E501, W291
+
+
+def test_the_whole_view():
+    assert "\n".join(line.rstrip() for line in lines(SNAPSHOT)) == "\n".join(
+        line.rstrip() for line in EXPECTED.splitlines()
+    )
+
+
+def test_healthy_is_said():
+    assert "state    healthy" in list(lines(msgspec.structs.replace(SNAPSHOT, problems=())))
+
+
+def test_json_is_the_snapshot(capsys):
+    show(SNAPSHOT, as_json=True, clear=False)
+    printed = capsys.readouterr().out
+    assert msgspec.json.decode(printed, type=Snapshot) == SNAPSHOT
+    assert json.loads(printed)["services"][0]["real_servers"][1]["weight"] is None
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-3, "0.0 s"),
+        (0.84, "0.8 s"),
+        (9.96, "10.0 s"),
+        (10, "10 s"),
+        (59.9, "59 s"),
+        (60, "1 min 0 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 0 min"),
+        (86399, "23 h 59 min"),
+        (86400, "1 d 0 h"),
+        (1e9, "11574 d 1 h"),
+    ],
+)
+def test_two_units_at_most(seconds, words):
+    assert duration(seconds) == words
