@@ -11,16 +11,18 @@ from typing import Literal
 from msgspec import structs
 
 from haagent.config.model import Check, Config, InterfaceTrack, RealServer, VirtualRouter, VirtualService
+from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import Counts, DestinationKey, ServiceKey, Table
 from haagent.pool.desired import Adopted, Pool, destination_key, packed, pool, service_key, weights
+from haagent.pool.marks import marks
 from haagent.pool.tracking import tracking
 from haagent.processes.messages import Probe
-from haagent.snapshot import HealthState
+from haagent.snapshot import HealthState, ServiceState
 from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
 
 Instant = float
-Subject = Literal["configuration", "router", "service", "real_server", "table", "process"]
+Subject = Literal["configuration", "router", "service", "quorum", "real_server", "table", "process"]
 
 # ---------------------------------------------------------------------------------------- events
 
@@ -38,16 +40,18 @@ class TableAdopted:
 
     table: Table
     owned: Owned
+    marks: Marks = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class TableObserved:
-    """The kernel's table after an apply or an audit."""
+    """The kernel's table and firewall marks after an apply or an audit."""
 
     table: Table
     counts: Counts
     repairs: int  # changes made although nothing new was wanted: somebody else had edited the table
     failures: tuple[str, ...]  # one sentence for each change that the kernel refused
+    marks: Marks = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,13 @@ class RouterTransitioned:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutersObserved:
+    """The vrrp process's report on routers: their states now, by name; others stay what they were."""
+
+    states: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessConnected:
     """A child said hello: it needs its level."""
 
@@ -85,7 +96,14 @@ class ProcessLost:
 
 
 Event = (
-    ConfigLoaded | TableAdopted | TableObserved | HealthChanged | RouterTransitioned | ProcessConnected | ProcessLost
+    ConfigLoaded
+    | TableAdopted
+    | TableObserved
+    | HealthChanged
+    | RouterTransitioned
+    | RoutersObserved
+    | ProcessConnected
+    | ProcessLost
 )
 
 # --------------------------------------------------------------------------------------- effects
@@ -93,10 +111,11 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class SetVirtualServices:
-    """Level: the whole wanted table. Beside it the kernel may hold what is not `owned`."""
+    """Level: the whole wanted table and all firewall marks. In the table the kernel may also hold what is not `owned`."""
 
     table: Table
     owned: Owned
+    marks: Marks = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +191,16 @@ class Core:
     probes_of: dict[ServerKey, tuple[int, ...]] = field(default_factory=dict)
     standings: dict[ServerKey, Standing] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)  # by service name
-    pool_since: dict[str, Instant] = field(default_factory=dict)
+    states: dict[str, ServiceState] = field(default_factory=dict)  # by service name
+    pool_since: dict[str, Instant] = field(default_factory=dict)  # when that state began
     observed: Table = field(default_factory=dict)
+    observed_marks: Marks = frozenset()
     counts: Counts = field(default_factory=dict)
     failures: tuple[str, ...] = ()
     repairs: int = 0
     _adopted: Adopted = field(default_factory=dict)
+    _found: frozenset[ServiceKey] = frozenset()  # services that the kernel held at start
+    _roles: dict[str, str] = field(default_factory=dict)  # state by router, once it was told
     _owned: Owned = field(default_factory=Owned)
     _services: dict[str, VirtualService] = field(default_factory=dict)
     _users: dict[int, list[ServerKey]] = field(default_factory=dict)
@@ -187,17 +210,25 @@ class Core:
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         match event:
-            case TableAdopted(table, owned):
+            case TableAdopted(table, owned, marks):
                 self.observed, self._adopted, self._owned = table, weights(table), owned
+                self.observed_marks, self._found = marks, frozenset(table)
                 return []
             case ConfigLoaded(config):
                 return self._load(config, now)
             case HealthChanged(id=id_, health=health, detail=detail):
                 return self._judge(id_, health, detail, now)
-            case TableObserved(table, counts, repairs, failures):
+            case TableObserved(table, counts, repairs, failures, marks):
+                self.observed_marks = marks
                 return self._observe(table, counts, repairs, failures)
             case RouterTransitioned(name, previous, state, reason):
-                return [Record("router", name, previous, state, reason), Notify(event)]
+                return [
+                    Record("router", name, previous, state, reason),
+                    Notify(event),
+                    *self._take_roles({name: state}, now),
+                ]
+            case RoutersObserved(states):
+                return self._take_roles(states, now)
             case ProcessConnected(process, detail):
                 return [Record("process", process, "", "running", detail), *self._levels_of(process)]
             case ProcessLost(process):
@@ -217,6 +248,10 @@ class Core:
         effects += self._levels_of("vrrp")
         effects += self._levels_of("prober")
         self.pools = {name: each for name, each in self.pools.items() if name in self._services}
+        self.states = {name: each for name, each in self.states.items() if name in self._services}
+        self._roles = {
+            router.name: state for router in config.virtual_routers if (state := self._roles.get(router.name))
+        }
         live = set(self.probes_of)
         self.standings = {key: each for key, each in self.standings.items() if key in live}
         for service in config.virtual_services:
@@ -285,13 +320,38 @@ class Core:
         def health(server: RealServer) -> HealthState:
             return self.standings[service.name, server.name].health
 
-        old, new = self.pools.get(service.name), pool(service, health, self._adopted)
-        self.pools[service.name] = new
-        if old is None or pool_state(old) != pool_state(new):
-            self.pool_since[service.name] = now
-            cause = f"{len(new.serving)} of {len(service.real_servers)} real servers in service"
-            effects.append(Record("service", service.name, pool_state(old) if old else "", pool_state(new), cause))
-        return effects
+        old = self.pools.get(service.name)
+        new = self.pools[service.name] = pool(service, health, self._adopted, old.memory if old else None)
+        if service.quorum + service.quorum_hysteresis > 1 and (old is None or old.has_quorum != new.has_quorum):
+            effects.append(_quorum_record(service, old, new))
+        return [*effects, *self._set_state(service, now)]
+
+    def _set_state(self, service: VirtualService, now: Instant) -> list[Effect]:
+        before, each = self.states.get(service.name), self.pools[service.name]
+        after = self.states[service.name] = self._state(service)
+        if before == after:
+            return []
+        self.pool_since[service.name] = now
+        return [Record("service", service.name, before or "", after, pool_cause(service, each))]
+
+    def _state(self, service: VirtualService) -> ServiceState:
+        state = pool_state(self.pools[service.name])
+        return state if state == "empty" or self._is_here(service) else "standby"
+
+    def _is_here(self, service: VirtualService) -> bool:
+        """Whether the service belongs into this director's kernel. Until its router's role is told, as it was found."""
+        if not service.active_only:
+            return True
+        role = self._roles.get(service.active_only)
+        return service_key(service) in self._found if role is None else role == "active"
+
+    def _take_roles(self, states: Mapping[str, str], now: Instant) -> list[Effect]:
+        changed = {name for name, state in states.items() if self._roles.get(name) != state}
+        self._roles.update(states)
+        services = [service for service in self._services.values() if service.active_only in changed]
+        if not services:
+            return []
+        return [*(effect for each in services for effect in self._set_state(each, now)), self._wanted()]
 
     def _standing(self, key: ServerKey) -> Standing:
         verdicts = [(self.probes[id_].check.name, self.verdicts[id_]) for id_ in self.probes_of[key]]
@@ -344,8 +404,9 @@ class Core:
                 return []
 
     def _wanted(self) -> SetVirtualServices:
-        table = {service_key(service): self.pools[name].service for name, service in self._services.items()}
-        return SetVirtualServices(table, self._owned)
+        here = {name: service for name, service in self._services.items() if self._is_here(service)}
+        table = {service_key(service): self.pools[name].service for name, service in here.items()}
+        return SetVirtualServices(table, self._owned, marks(here.values()))
 
     def _track(self) -> list[Effect]:
         assert self.config is not None
@@ -356,10 +417,31 @@ class Core:
         return [SetTracking(dict(now_tracked))]
 
 
-def pool_state(each: Pool) -> Literal["serving", "sorry", "empty"]:
+def pool_state(each: Pool) -> ServiceState:
+    if each.is_frozen:
+        return "frozen"
     if each.serving:
         return "serving"
     return "sorry" if each.uses_sorry_server else "empty"
+
+
+def pool_cause(service: VirtualService, each: Pool) -> str:
+    """Why a pool is in its state, in one sentence."""
+    if each.is_frozen:
+        return (
+            f"{each.healthy} of {each.total} real servers are healthy, fewer than "
+            f"{service.minimum_healthy_fraction:g} of them: those that served last are kept"
+        )
+    if each.uses_sorry_server and each.healthy:
+        return f"live weight {each.live_weight} is below the quorum of {service.quorum}"
+    tier = f", tier {each.tier}" if each.tier > 1 else ""
+    return f"{len(each.serving)} of {len(service.real_servers)} real servers in service{tier}"
+
+
+def _quorum_record(service: VirtualService, old: Pool | None, new: Pool) -> Record:
+    words = {True: "reached", False: "lost"}
+    cause = f"live weight {new.live_weight}, quorum {service.quorum}, hysteresis {service.quorum_hysteresis}"
+    return Record("quorum", service.name, words[old.has_quorum] if old else "", words[new.has_quorum], cause)
 
 
 def present(owned: Owned, table: Table) -> Owned:

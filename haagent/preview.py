@@ -3,11 +3,13 @@
 import copy
 from collections.abc import Iterable
 from dataclasses import fields
-from ipaddress import IPv4Address
+from ipaddress import ip_address
 
 from haagent.config.model import Config
 from haagent.control.requests import Step
 from haagent.core import ConfigLoaded, Core, Instant, SetVirtualServices
+from haagent.ipvs.marks import TABLE as MARKS_TABLE
+from haagent.ipvs.marks import MarkRule, Marks, rule_text
 from haagent.ipvs.plan import (
     AddDestination,
     AddService,
@@ -19,11 +21,15 @@ from haagent.ipvs.plan import (
     plan,
 )
 from haagent.ipvs.table import (
+    FLAG_ONEPACKET,
+    FLAG_SCHED1,
+    FLAG_SCHED2,
     PROTOCOL_SCTP,
     PROTOCOL_TCP,
     PROTOCOL_UDP,
     Destination,
     DestinationKey,
+    Forwarding,
     Service,
     ServiceKey,
     Table,
@@ -42,7 +48,20 @@ def preview(core: Core, config: Config, now: Instant) -> tuple[Step, ...]:
             setattr(trial, each.name, dict(value))
     levels = [effect for effect in trial.handle(ConfigLoaded(config), now) if isinstance(effect, SetVirtualServices)]
     changes = plan(core.observed, levels[-1].table, levels[-1].owned)
-    return tuple(step(change, core.observed) for change in changes)
+    steps = tuple(step(change, core.observed) for change in changes)
+    return steps + mark_steps(core.observed_marks, levels[-1].marks)
+
+
+def mark_steps(observed: Marks, wanted: Marks) -> tuple[Step, ...]:
+    """Rules of our nftables table; they change together, in one transaction."""
+    table = f"nftables inet {MARKS_TABLE}"
+
+    def text(rule: MarkRule) -> str:
+        return rule_text(rule) if rule.address else "a rule or chain that is not ours"
+
+    gone = [Step(action="remove", subject="mark", name=table, before=text(rule)) for rule in sorted(observed - wanted)]
+    new = [Step(action="add", subject="mark", name=table, after=text(rule)) for rule in sorted(wanted - observed)]
+    return (*gone, *new)
 
 
 def step(change: Change, observed: Table) -> Step:
@@ -86,20 +105,49 @@ def step(change: Change, observed: Table) -> Step:
 
 def service_name(key: ServiceKey) -> str:
     if key.firewall_mark:
-        return f"firewall mark {key.firewall_mark}"
-    return f"{_PROTOCOLS.get(key.protocol, key.protocol)} {IPv4Address(key.address)}:{key.port}"
+        return f"firewall mark {key.firewall_mark}" + (" ipv6" if key.address else "")
+    return f"{_PROTOCOLS.get(key.protocol, key.protocol)} {host_port(key.address, key.port)}"
+
+
+def host_port(address: bytes, port: int) -> str:
+    """ "192.0.2.1:80" or "[2001:db8::1]:80"."""
+    text = str(ip_address(address))
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
 
 
 def destination_name(key: ServiceKey, target: DestinationKey) -> str:
-    return f"{service_name(key)} -> {IPv4Address(target.address)}:{target.port}"
+    return f"{service_name(key)} -> {host_port(target.address, target.port)}"
 
 
 def service_text(service: Service) -> str:
-    return service.scheduler + (f" flags {service.flags:#x}" if service.flags else "")
+    """As much as differs from the plainest service."""
+    words = [service.scheduler]
+    words += [word for flag, word in ((FLAG_SCHED1, "fallback"), (FLAG_SCHED2, "port")) if service.flags & flag]
+    if service.flags & FLAG_ONEPACKET:
+        words.append("one packet")
+    if service.persistence_timeout:
+        words.append(f"persistent {service.persistence_timeout} s")
+        words += [f"mask {_mask(service.netmask)}"] if service.netmask not in (0xFFFFFFFF, 128) else []
+        words += [service.persistence_engine] if service.persistence_engine else []
+    return " ".join(words)
+
+
+def _mask(netmask: int) -> str:
+    return str(ip_address(netmask)) if netmask > 128 else f"/{netmask}"
+
+
+_TUNNELS = {0: "ipip", 1: "gue", 2: "gre"}
 
 
 def destination_text(destination: Destination) -> str:
-    return f"{destination.forwarding.name.lower()} weight {destination.weight}"
+    words = [destination.forwarding.name.lower(), f"weight {destination.weight}"]
+    if destination.forwarding is Forwarding.TUNNELING and destination.tunnel_type:
+        words.append(_TUNNELS.get(destination.tunnel_type, f"type {destination.tunnel_type}"))
+        words += [f"port {destination.tunnel_port}"] if destination.tunnel_port else []
+        words += [f"flags {destination.tunnel_flags:#x}"] if destination.tunnel_flags else []
+    if destination.upper_threshold or destination.lower_threshold:
+        words.append(f"thresholds {destination.lower_threshold}-{destination.upper_threshold}")
+    return " ".join(words)
 
 
 def left_over(config: Config, found: Iterable[tuple[str, str, int]]) -> tuple[Step, ...]:

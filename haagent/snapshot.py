@@ -11,6 +11,7 @@ from msgspec import Struct
 RouterState = Literal["initialize", "backup", "active"]
 HealthState = Literal["unknown", "up", "down"]
 AdminState = Literal["enabled", "drained", "disabled"]
+ServiceState = Literal["serving", "sorry", "empty", "frozen", "standby"]
 
 
 class RouterCounters(Struct, frozen=True):
@@ -67,8 +68,12 @@ class RealServerStatus(Struct, frozen=True, kw_only=True):
     reason: str  # one sentence
     configured_weight: int
     weight: int | None  # in the kernel now; None: not there
+    tier: int = 1
     active_connections: int = 0
     inactive_connections: int = 0
+    persistent_connections: int = 0
+    upper_threshold: int = 0
+    lower_threshold: int = 0
     connections: int = 0
     incoming_packets: int = 0
     outgoing_packets: int = 0
@@ -84,10 +89,21 @@ class ServiceStatus(Struct, frozen=True, kw_only=True):
     protocol: str
     scheduler: str
     forwarding_method: str
-    state: Literal["serving", "sorry", "empty"]
+    state: ServiceState  # frozen: too few are healthy, so the last good set serves; standby: the peer's kernel has it
     since: float
     in_service: int  # real servers with weight in the kernel
     real_servers: tuple[RealServerStatus, ...]  # the sorry server last
+    reason: str = ""  # one sentence: why it is in this state
+    firewall_mark: int = 0  # with one, address is "" and port 0
+    addresses: tuple[str, ...] = ()  # that we mark
+    ports: tuple[str, ...] = ()  # "80", "8000-8010" or "all"
+    protocols: tuple[str, ...] = ()
+    persistence_timeout: int = 0  # seconds
+    tier: int = 0  # the one that serves; 0: none
+    healthy: int = 0  # real servers of all tiers
+    live_weight: int = 0  # of the healthy in the serving tier
+    quorum: int = 1
+    has_quorum: bool = True
 
 
 class ProcessStatus(Struct, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from haagent.config.model import RealServer, SorryServer, VirtualService
-from haagent.core import Core, Instant, pool_state
+from haagent.config.model import ALL_PORTS, PortRange, RealServer, SorryServer, VirtualService
+from haagent.core import Core, Instant, pool_cause
 from haagent.ipvs.table import DestinationCounts, ServiceKey
 from haagent.pool.desired import destination_key, service_key
 from haagent.snapshot import (
@@ -57,7 +57,7 @@ def snapshot(
 
 
 def _service(core: Core, service: VirtualService, clock: Clock) -> ServiceStatus:
-    key = service_key(service)
+    key, pool = service_key(service), core.pools[service.name]
     servers = [_real_server(core, service, server, key, clock) for server in service.real_servers]
     if service.sorry_server:
         servers.append(_sorry_server(core, service, service.sorry_server, key, clock))
@@ -68,11 +68,28 @@ def _service(core: Core, service: VirtualService, clock: Clock) -> ServiceStatus
         protocol=service.protocol,
         scheduler=service.scheduler,
         forwarding_method=service.forwarding_method,
-        state=pool_state(core.pools[service.name]),
+        state=core.states[service.name],
+        reason=pool_cause(service, pool),
         since=clock.to_wall(core.pool_since[service.name]),
         in_service=sum(1 for server in servers if server.weight and not server.sorry),
         real_servers=tuple(servers),
+        firewall_mark=service.firewall_mark,
+        addresses=service.addresses,
+        ports=ports_text(service.ports),
+        protocols=service.protocols,
+        persistence_timeout=service.persistence_timeout,
+        tier=pool.tier,
+        healthy=pool.healthy,
+        live_weight=pool.live_weight,
+        quorum=service.quorum,
+        has_quorum=pool.has_quorum,
     )
+
+
+def ports_text(ports: tuple[PortRange, ...]) -> tuple[str, ...]:
+    if ports == ALL_PORTS:
+        return ("all",)
+    return tuple(f"{each.first}" if each.first == each.last else f"{each.first}-{each.last}" for each in ports)
 
 
 def _real_server(
@@ -90,6 +107,9 @@ def _real_server(
         reason=standing.reason,
         configured_weight=server.weight,
         weight=weight,
+        tier=server.tier,
+        upper_threshold=server.upper_threshold,
+        lower_threshold=server.lower_threshold,
         checks=tuple(
             CheckStatus(
                 name=name,
@@ -115,7 +135,7 @@ def _sorry_server(
         sorry=True,
         health="up",
         since=clock.to_wall(core.pool_since[service.name]),
-        reason="serves while no real server does; it is not probed",
+        reason="serves while the pool is below its quorum; it is not probed",
         configured_weight=1,
         weight=weight,
     )
@@ -135,6 +155,7 @@ def _with_counts(status: RealServerStatus, counts: DestinationCounts) -> RealSer
         status,
         active_connections=counts.active_connections,
         inactive_connections=counts.inactive_connections,
+        persistent_connections=counts.persistent_connections,
         connections=counts.connections,
         incoming_packets=counts.incoming_packets,
         outgoing_packets=counts.outgoing_packets,
@@ -154,8 +175,14 @@ def _problems(
         if router.state == "initialize":
             yield f"virtual router {router.name} takes no part: {router.reason}"
     for service in services:
-        if service.state != "serving":
-            yield f"virtual service {service.name} is {service.state}: no real server is in service"
+        if service.state not in ("serving", "standby"):
+            why = service.reason if service.healthy else "no real server is in service"
+            yield f"virtual service {service.name} is {service.state}: {why}"
+        elif not service.has_quorum:
+            yield (
+                f"virtual service {service.name} is below its quorum: "
+                f"live weight {service.live_weight} of {service.quorum}"
+            )
         for server in service.real_servers:
             if not server.sorry and server.health == "down":
                 yield f"real server {server.name} of {service.name} is down: {server.reason}"

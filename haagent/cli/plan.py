@@ -18,6 +18,7 @@ from haagent.control.client import Unreachable, ask
 from haagent.control.paths import ownership_file
 from haagent.control.requests import Plan, PlanAnswer, Refused, Step
 from haagent.core import Core, TableAdopted
+from haagent.linux import nftables
 from haagent.linux.inventory import interface_addresses
 from haagent.linux.ipvs import Ipvs
 from haagent.linux.netlink import NetlinkFailure
@@ -74,8 +75,13 @@ def plan_here(config: Config) -> tuple[Step, ...] | str:
         observed = ipvs.observe()
         if isinstance(observed, NetlinkFailure):
             return f"the kernel's IPVS table cannot be read: {observed.text}"
+        marks = nftables.observe()
+        if isinstance(marks, str):
+            if any(service.addresses for service in config.virtual_services):
+                return marks
+            marks = frozenset()
         core, now = Core(), time.monotonic()
-        core.handle(TableAdopted(observed[0], owned), now)
+        core.handle(TableAdopted(observed[0], owned, marks), now)
         steps += preview(core, config, now)
     return steps
 

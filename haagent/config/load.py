@@ -9,11 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import Any
 
-from haagent.config.cross_checks import Drafts, apply_rules, cross_check, owners
+from haagent.config.cross_checks import Drafts, cross_check, owners
 from haagent.config.directory import Places, Source, merge, read
 from haagent.config.error import ConfigError, Found
 from haagent.config.model import Config
 from haagent.config.reading import Draft, Reading, build, suggest
+from haagent.config.service_checks import apply_rules
 from haagent.config.shape import DIRECTOR, NAMED, SINGLE
 from haagent.config.values import NAME, Wrong, describe
 
@@ -95,11 +96,14 @@ def _drafts(reading: Reading, document: dict[str, Any], *, is_complete: bool) ->
     return Drafts(
         director=single.get("director"),
         snmp=single.get("snmp"),
+        connection_sync=single.get("connection_sync"),
+        sysctl=single.get("sysctl"),
         virtual_routers=named["virtual_router"],
         checks=named["check"],
         virtual_services=named["virtual_service"],
         check_names=_keys(document, "check"),
         service_names=_keys(document, "virtual_service"),
+        router_names=_keys(document, "virtual_router"),
     )
 
 
@@ -134,9 +138,13 @@ def _sorted(sources: list[Source], errors: list[ConfigError], found: list[Found]
 def _config(name: str, drafts: Drafts) -> Config:
     assert drafts.director is not None
     assert drafts.snmp is not None
+    assert drafts.connection_sync is not None
+    assert drafts.sysctl is not None
     return Config(
         director=build(drafts.director, name=name),
         snmp=build(drafts.snmp),
+        connection_sync=build(drafts.connection_sync),
+        sysctl=build(drafts.sysctl),
         virtual_routers=_built(drafts.virtual_routers),
         checks=_built(drafts.checks),
         virtual_services=_built(drafts.virtual_services),

@@ -1,7 +1,8 @@
 """The whole configuration of one director: frozen, fully defaulted, already resolved for that director's name.
 
-Layer 0: imports msgspec alone. Addresses are canonical IPv4 strings; times are seconds; every default stands here and
-nowhere else (design.md section 4). `load.py` is the only producer; a value that breaks a range never gets here.
+Layer 0: imports msgspec alone. Addresses are canonical strings, IPv4 or IPv6 (RFC 5952); times are seconds; every
+default stands here and nowhere else (design.md section 4). `load.py` is the only producer; a value that breaks a
+range never gets here.
 """
 
 from typing import Literal
@@ -9,7 +10,11 @@ from typing import Literal
 from msgspec import Struct
 
 ForwardingMethod = Literal["direct_routing", "masquerading", "tunneling"]
-Protocol = Literal["tcp", "udp"]
+Protocol = Literal["tcp", "udp", "sctp"]
+Family = Literal["ipv4", "ipv6"]
+TunnelType = Literal["ipip", "gue", "gre"]
+TunnelChecksum = Literal["none", "checksum", "remote_checksum"]
+PoolCondition = Literal["empty", "below_quorum", "below_fraction"]
 ChecksumPolicy = Literal["auto", "rfc9568", "pseudo_header"]
 WhenDown = Literal["remove", "quiesce"]
 
@@ -35,6 +40,29 @@ class Snmp(Struct, frozen=True, kw_only=True):
     agentx: str = ""  # "unix:/var/agentx/master" or "tcp:127.0.0.1:705"; empty: no subagent
 
 
+class ConnectionSync(Struct, frozen=True, kw_only=True):
+    """The kernel's connection sync daemons (net/netfilter/ipvs/ip_vs_sync.c). Not authenticated: give it a link of its
+    own."""
+
+    interface: str = ""  # empty: no connection sync
+    sync_id: int = 0  # 0..255, the same on all directors that share connections
+    send: bool = True
+    receive: bool = True
+    maxlen: int = 0  # octets of a message; 0: as the interface's MTU allows
+    port: int = 8848
+    ttl: int = 1
+    group: str = "224.0.0.81"  # a multicast address, IPv4 or IPv6
+
+
+class Sysctl(Struct, frozen=True, kw_only=True):
+    """The kernel parameters that follow from the services (haagent/pool/sysctls.py); restored on a clean stop."""
+
+    manage: bool = True
+    sloppy: bool | None = None  # take up connections in the middle; None: where there is no connection sync
+    set: tuple[tuple[str, str], ...] = ()  # name with dots, value; these win
+    leave: tuple[str, ...] = ()  # names that are not touched
+
+
 class InterfaceAddress(Struct, frozen=True, order=True):
     """An address with the prefix length under which it is added to the interface."""
 
@@ -43,10 +71,11 @@ class InterfaceAddress(Struct, frozen=True, order=True):
 
 
 class PoolTrack(Struct, frozen=True, kw_only=True, tag="pool"):
-    """The router follows a pool: with no real server in service it has a fault, or a priority term."""
+    """The router follows a pool: while the condition holds it has a fault, or a priority term."""
 
     pool: str  # name of a virtual service
-    when: Literal["empty"] = "empty"
+    when: PoolCondition = "empty"  # no real server is in service
+    fraction: float = 0.0  # below_fraction: fewer than this share of the real servers are healthy
     fault: bool = False
     priority: int = 0  # added to the priority while the condition holds, -254..254
 
@@ -92,7 +121,8 @@ class TcpCheck(Struct, frozen=True, kw_only=True, tag="tcp"):
 
 
 class HttpCheck(Struct, frozen=True, kw_only=True, tag="http"):
-    """An HTTP/1.1 request is answered with an accepted status, and a body that contains a text. Redirects are not followed."""
+    """An HTTP/1.1 request is answered with an accepted status, and a body that contains a text. Redirects are not
+    followed."""
 
     name: str
     port: int | None = None
@@ -110,36 +140,77 @@ class HttpCheck(Struct, frozen=True, kw_only=True, tag="http"):
 Check = TcpCheck | HttpCheck
 
 
+class Tunnel(Struct, frozen=True, kw_only=True):
+    """The outer header of a tunneled packet (include/uapi/linux/ip_vs.h, IP_VS_CONN_F_TUNNEL_TYPE_*)."""
+
+    type: TunnelType = "ipip"
+    port: int = 0  # UDP, gue alone
+    checksum: TunnelChecksum = "none"  # gue and gre; remote_checksum: gue alone
+
+
 class RealServer(Struct, frozen=True, kw_only=True):
     """A configured machine of one virtual service."""
 
     name: str
     address: str
-    port: int  # equals the service's port under direct routing and tunneling
+    port: int  # equals the service's port under direct routing and tunneling; 0: the port that the client used
     weight: int = 1  # 0..65535
+    tier: int = 1  # the lowest tier with a healthy server serves
     forwarding_method: ForwardingMethod
+    tunnel: Tunnel | None = None  # under tunneling; None there too: ipip
+    upper_threshold: int = 0  # connections at which it gets no new ones; 0: no limit
+    lower_threshold: int = 0  # connections below which it gets new ones again; 0: the kernel's three quarters
 
 
 class SorryServer(Struct, frozen=True, kw_only=True):
-    """Serves while no real server does."""
+    """Serves while the pool is below its quorum: by default, while no real server does."""
 
     address: str
     port: int
     forwarding_method: ForwardingMethod
+    tunnel: Tunnel | None = None
+
+
+class PortRange(Struct, frozen=True, order=True):
+    """Both ends belong to it."""
+
+    first: int
+    last: int
+
+
+ALL_PORTS = (PortRange(0, 65535),)
 
 
 class VirtualService(Struct, frozen=True, kw_only=True):
-    """One IPVS service and the pool behind it."""
+    """One IPVS service and the pool behind it.
+
+    It is named in the kernel by an address, a port and a protocol, or by a firewall mark. Who sets the mark: we do for
+    the `addresses` and `ports` that are listed here, else somebody else.
+    """
 
     name: str
-    address: str
-    port: int  # 1..65535
+    address: str = ""  # "" for a firewall mark
+    port: int = 0  # 0 for a firewall mark, and where ports = "all"
     protocol: Protocol = "tcp"
+    firewall_mark: int = 0  # 1..2^32-1; 0: none
+    family: Family = "ipv4"  # follows from the addresses; a bare mark says it
+    addresses: tuple[str, ...] = ()  # that get the mark
+    ports: tuple[PortRange, ...] = ()  # of `addresses`, ascending and apart; ALL_PORTS also without a mark
+    protocols: tuple[Protocol, ...] = ()  # that get the mark
     scheduler: str = "wlc"
     scheduler_flags: tuple[str, ...] = ()  # sh and mh get "fallback" unless told otherwise (measured fact M6)
+    one_packet: bool = False  # UDP: every datagram is scheduled by itself
+    persistence_timeout: int = 0  # seconds that a client stays with its real server; 0: no persistence
+    persistence_prefix: int = 32  # clients within this prefix count as one; IPv6: 128
+    persistence_engine: Literal["", "sip"] = ""
     forwarding_method: ForwardingMethod
+    tunnel: Tunnel | None = None  # of the real servers that say nothing else
     checks: tuple[str, ...] = ()  # names of checks; all must pass. None: a real server is always in service
     when_down: WhenDown = "remove"
+    quorum: int = 1  # sum of live weights: with less the sorry server serves
+    quorum_hysteresis: int = 0  # reached at quorum + this, lost below quorum - this
+    minimum_healthy_fraction: float = 0.0  # with fewer healthy, the real servers that served last are kept
+    active_only: str = ""  # a virtual router: in the kernel only while that is Active here
     sorry_server: SorryServer | None = None
     real_servers: tuple[RealServer, ...]
 
@@ -149,6 +220,8 @@ class Config(Struct, frozen=True, kw_only=True):
 
     director: Director
     snmp: Snmp = Snmp()
+    connection_sync: ConnectionSync = ConnectionSync()
+    sysctl: Sysctl = Sysctl()
     virtual_routers: tuple[VirtualRouter, ...] = ()
     checks: tuple[Check, ...] = ()
     virtual_services: tuple[VirtualService, ...] = ()

@@ -56,6 +56,10 @@ def suggest(word: str, known: Sequence[str]) -> str:
     return f"one of {enumerated(known)}"
 
 
+def no_such(noun: str, name: str, known: Sequence[str]) -> str:
+    return f'there is no {noun} "{name}"; ' + (suggest(name, known) if known else f"there are no {noun}s at all")
+
+
 class Reading:
     """Reads the tables for one director. Without names (they were wrong), per-director tables are passed over."""
 

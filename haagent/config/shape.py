@@ -18,13 +18,18 @@ from haagent.config.values import (
     AGENTX,
     ANY_TEXT,
     BOOLEAN,
+    GROUP,
     HOST,
     INTERFACE,
     INTERFACE_ADDRESS,
     NAME,
+    PORTS,
+    SYSCTL_NAME,
+    SYSCTLS,
     URL_PATH,
     Scalar,
     choice,
+    fraction,
     integer,
     seconds,
 )
@@ -99,6 +104,32 @@ DIRECTOR = Table(
 
 SNMP = Table("snmp", model.Snmp, {"agentx": Key(AGENTX)})
 
+CONNECTION_SYNC = Table(
+    "connection sync",
+    model.ConnectionSync,
+    {
+        "interface": Key(INTERFACE),
+        "sync_id": Key(integer(0, 255)),
+        "send": Key(BOOLEAN),
+        "receive": Key(BOOLEAN),
+        "maxlen": Key(integer(1024, 65507)),  # the least that a receiver takes
+        "port": Key(PORT),
+        "ttl": Key(integer(1, 255)),
+        "group": Key(GROUP),
+    },
+)
+
+SYSCTL = Table(
+    "sysctl",
+    model.Sysctl,
+    {
+        "manage": Key(BOOLEAN),
+        "sloppy": Key(BOOLEAN),
+        "set": Key(SYSCTLS, is_shared=True),
+        "leave": Key(ListOf(SYSCTL_NAME, "an array of kernel parameters' names", unique=True)),
+    },
+)
+
 TRACK = Variants(
     'a table with "pool" or "interface"',
     "",
@@ -108,7 +139,8 @@ TRACK = Variants(
             model.PoolTrack,
             {
                 "pool": Key(NAME),
-                "when": Key(choice("condition", ("empty",))),
+                "when": Key(choice("condition", ("empty", "below_quorum", "below_fraction"))),
+                "fraction": Key(fraction()),
                 "fault": Key(BOOLEAN),
                 "priority": Key(_PRIORITY_TERM),
             },
@@ -177,6 +209,19 @@ CHECK = Variants(
     },
 )
 
+_PROTOCOL = choice("protocol", ("tcp", "udp", "sctp"))
+_FAMILY = choice("family", ("ipv4", "ipv6"))
+
+TUNNEL = Table(
+    "tunnel",
+    model.Tunnel,
+    {
+        "type": Key(choice("type", ("ipip", "gue", "gre"))),
+        "port": Key(PORT),
+        "checksum": Key(choice("checksum", ("none", "checksum", "remote_checksum"))),
+    },
+)
+
 REAL_SERVER = Table(
     "real server",
     model.RealServer,
@@ -185,7 +230,11 @@ REAL_SERVER = Table(
         "address": Key(ADDRESS),
         "port": Key(PORT, is_derived=True),
         "weight": Key(integer(0, 65535)),
+        "tier": Key(integer(1, 100)),
         "forwarding_method": Key(_FORWARDING_METHOD, is_derived=True),
+        "tunnel": Key(TUNNEL, is_derived=True),
+        "upper_threshold": Key(integer(0, 0xFFFFFFFF)),
+        "lower_threshold": Key(integer(0, 0xFFFFFFFF)),
     },
 )
 
@@ -196,6 +245,7 @@ SORRY_SERVER = Table(
         "address": Key(ADDRESS),
         "port": Key(PORT, is_derived=True),
         "forwarding_method": Key(_FORWARDING_METHOD, is_derived=True),
+        "tunnel": Key(TUNNEL, is_derived=True),
     },
 )
 
@@ -203,9 +253,14 @@ VIRTUAL_SERVICE = Table(
     "virtual service",
     model.VirtualService,
     {
-        "address": Key(ADDRESS),
-        "port": Key(PORT),
-        "protocol": Key(choice("protocol", ("tcp", "udp"), not_yet={"sctp": "SCTP"})),
+        "address": Key(ADDRESS, is_derived=True),
+        "port": Key(PORT, is_derived=True),
+        "protocol": Key(_PROTOCOL, is_derived=True),
+        "firewall_mark": Key(integer(1, 0xFFFFFFFF), is_derived=True),
+        "family": Key(_FAMILY, is_derived=True),
+        "addresses": Key(ListOf(ADDRESS, "an array of addresses", least=1, unique=True), is_derived=True),
+        "ports": Key(PORTS, is_derived=True),
+        "protocols": Key(ListOf(_PROTOCOL, "an array of protocols", least=1, unique=True), is_derived=True),
         "scheduler": Key(choice("scheduler", model.SCHEDULERS)),
         "scheduler_flags": Key(
             ListOf(
@@ -215,15 +270,29 @@ VIRTUAL_SERVICE = Table(
             ),
             is_derived=True,
         ),
+        "one_packet": Key(BOOLEAN),
+        "persistence_timeout": Key(integer(0, 86400 * 31)),  # 31 days, as ipvsadm
+        "persistence_prefix": Key(integer(1, 128), is_derived=True),
+        "persistence_engine": Key(choice("persistence engine", ("sip",))),
         "forwarding_method": Key(_FORWARDING_METHOD),
+        "tunnel": Key(TUNNEL),
         "check": Key(_NAMES, field="checks"),
         "when_down": Key(choice("way", ("remove", "quiesce"))),
+        "quorum": Key(integer(1, 0x7FFFFFFF)),
+        "quorum_hysteresis": Key(integer(0, 0x7FFFFFFF)),
+        "minimum_healthy_fraction": Key(fraction()),
+        "active_only": Key(NAME),
         "sorry_server": Key(SORRY_SERVER),
         "real_servers": Key(ListOf(REAL_SERVER, "an array of tables")),
     },
 )
 
-SINGLE: Mapping[str, Table] = {"director": DIRECTOR, "snmp": SNMP}  # [director]
+SINGLE: Mapping[str, Table] = {  # [director]
+    "director": DIRECTOR,
+    "snmp": SNMP,
+    "connection_sync": CONNECTION_SYNC,
+    "sysctl": SYSCTL,
+}
 NAMED: Mapping[str, Table | Variants] = {  # [virtual_router.NAME]
     "virtual_router": VIRTUAL_ROUTER,
     "check": CHECK,

@@ -8,10 +8,11 @@ import datetime
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv6Address, ip_address
 from typing import Any
 
 from haagent.config.error import quote
-from haagent.config.model import InterfaceAddress
+from haagent.config.model import ALL_PORTS, InterfaceAddress, PortRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,141 @@ def _address(value: object) -> str | Wrong:
     return value
 
 
+_ANY_ADDRESS = 'an IPv4 or IPv6 address, as in "192.0.2.1" or "2001:db8::1"'
+
+
+def _any_address(value: object) -> str | Wrong:
+    """Canonical text of a unicast address of either family (RFC 5952)."""
+    if not isinstance(value, str) or (":" not in value and not _ADDRESS.fullmatch(value)):
+        return Wrong(f"expected {_ANY_ADDRESS}, got {describe(value)}")
+    if ":" not in value:
+        return _address(value)
+    if "%" in value:
+        return Wrong(f"{value} names an interface; expected an address that is the same on every interface")
+    try:
+        address = IPv6Address(value)
+    except AddressValueError:
+        return Wrong(f"expected {_ANY_ADDRESS}, got {describe(value)}")
+    if address.ipv4_mapped is not None:
+        return Wrong(f"{value} is an IPv4 address in IPv6 clothes; {address.ipv4_mapped} if that was meant")
+    if address.is_unspecified:
+        return Wrong(f"{value} is no host's address; expected a unicast address")
+    if address.is_multicast:
+        return Wrong(f"{value} is a multicast address; expected a unicast address")
+    if address.is_link_local:
+        return Wrong(f"{value} is link-local, so it needs an interface, which the kernel's IPVS does not keep")
+    return str(address)
+
+
 ADDRESS = Scalar(
-    'an IPv4 address, as in "192.0.2.1"', _address, {"type": "string", "format": "ipv4", "pattern": f"^{_DOTTED}$"}
+    _ANY_ADDRESS,
+    _any_address,
+    {"type": "string", "pattern": rf"^(?:{_DOTTED}|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?::{_DOTTED})?)$"},
 )
+
+_PORTS = 'an array of ports and ranges, as in ["80", "8000-8010"], or "all"'
+_PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+
+
+def _ports(value: object) -> tuple[PortRange, ...] | Wrong:
+    """Ascending, apart: what overlaps or touches is one range."""
+    if value == "all":
+        return ALL_PORTS
+    if not isinstance(value, list) or not value:
+        return Wrong(f"expected {_PORTS}, got {'an empty one' if value == [] else describe(value)}")
+    ranges: list[PortRange] = []
+    for each in value:
+        match = _PORT.fullmatch(str(each)) if type(each) in (int, str) else None
+        if match is None:
+            return Wrong(f"expected {_PORTS}; in it stands {describe(each)}")
+        first = int(match[1])
+        last = int(match[2] or first)
+        if not 1 <= first <= last <= 65535:
+            return Wrong(f"{each} is no port and no range of ports: they ascend and go from 1 to 65535")
+        ranges.append(PortRange(first, last))
+    return merged(ranges)
+
+
+def merged(ranges: Sequence[PortRange]) -> tuple[PortRange, ...]:
+    """The same ports as the fewest ranges, ascending."""
+    result: list[PortRange] = []
+    for each in sorted(ranges):
+        if result and each.first <= result[-1].last + 1:
+            result[-1] = PortRange(result[-1].first, max(result[-1].last, each.last))
+        else:
+            result.append(each)
+    return tuple(result)
+
+
+PORTS = Scalar(
+    _PORTS,
+    _ports,
+    {
+        "anyOf": [
+            {"const": "all"},
+            {
+                "type": "array",
+                "minItems": 1,
+                "items": {
+                    "anyOf": [
+                        {"type": "integer", "minimum": 1, "maximum": 65535},
+                        {"type": "string", "pattern": "^[0-9]{1,5}(?:-[0-9]{1,5})?$"},
+                    ]
+                },
+            },
+        ]
+    },
+)
+
+
+def _group(value: object) -> str | Wrong:
+    """Canonical text of a multicast address of either family."""
+    try:
+        address = ip_address(value) if isinstance(value, str) else None
+    except ValueError:
+        address = None
+    if address is None or not address.is_multicast:
+        return Wrong(f"expected {_GROUP}, got {describe(value)}")
+    return str(address)
+
+
+_GROUP = 'a multicast address, as in "224.0.0.81" or "ff02::81"'
+GROUP = Scalar(_GROUP, _group, {"type": "string", "pattern": "^(?:2[0-9.]+|[Ff][Ff][0-9A-Fa-f:]+)$"})
+
+# A slash in a name stands for a dot within an interface's name, as in sysctl(8).
+_SYSCTL = r"net(?:\.[A-Za-z0-9_-][A-Za-z0-9_/-]*)+"
+SYSCTL_NAME = text('a kernel parameter\'s name with dots, as in "net.ipv4.vs.sloppy_tcp"', _SYSCTL)
+_SYSCTLS = 'a table of names and integers, as in { "net.ipv4.vs.sync_persist_mode" = 1 }'
+
+
+def _sysctls(value: object) -> tuple[tuple[str, str], ...] | Wrong:
+    if not isinstance(value, dict):
+        return Wrong(f"expected {_SYSCTLS}, got {describe(value)}")
+    for name, each in value.items():
+        wrong = SYSCTL_NAME.read(name)
+        if isinstance(wrong, Wrong):
+            return Wrong(f"{wrong.message}; with its dots the name needs quotes")
+        if type(each) is not int or not -(2**31) <= each < 2**31:
+            return Wrong(f"expected an integer for {name}, got {describe(each)}")
+    return tuple(sorted((name, str(each)) for name, each in value.items()))
+
+
+SYSCTLS = Scalar(
+    _SYSCTLS,
+    _sysctls,
+    {"type": "object", "patternProperties": {f"^{_SYSCTL}$": {"type": "integer"}}, "additionalProperties": False},
+)
+
+
+def fraction() -> Scalar:
+    expected = "a number from 0 to 1"
+
+    def read(value: object) -> float | Wrong:
+        if type(value) in (int, float) and 0 <= value <= 1:  # type: ignore[operator]
+            return float(value)  # type: ignore[arg-type]
+        return Wrong(f"expected {expected}, got {describe(value)}")
+
+    return Scalar(expected, read, {"type": "number", "minimum": 0, "maximum": 1})
 
 
 def _interface_address(value: object) -> InterfaceAddress | Wrong:

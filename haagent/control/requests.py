@@ -56,10 +56,10 @@ class EntryAdded(Struct, frozen=True, tag_field="answer", tag="entry"):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One change to the kernel. `subject` is "service", "destination" or "address"."""
+    """One change to the kernel. `subject` is "service", "destination", "mark" (an nftables rule) or "address"."""
 
     action: Literal["add", "set", "remove"]
-    subject: Literal["service", "destination", "address"]
+    subject: Literal["service", "destination", "mark", "address"]
     name: str  # "tcp 198.51.100.100:80", "tcp 198.51.100.100:80 -> 198.51.100.11:80", "198.51.100.100/24 on eth0"
     before: str = ""
     after: str = ""

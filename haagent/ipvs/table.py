@@ -1,6 +1,6 @@
 """The IPVS table as values: what the kernel holds, and what it should hold, in the same shape.
 
-Words and ranges are the kernel's (include/uapi/linux/ip_vs.h). IPv4 only so far. Nothing here does I/O.
+Words and ranges are the kernel's (include/uapi/linux/ip_vs.h). Nothing here does I/O.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ class ServiceKey:
     """What names a service in the kernel. A firewall mark has protocol 0, no address and port 0."""
 
     protocol: int
-    address: bytes  # packed, 4 octets; empty for a firewall mark
+    address: bytes  # packed, 4 or 16 octets; for a firewall mark none (IPv4) or 16 zero octets (IPv6)
     port: int
     firewall_mark: int = 0
 
@@ -62,7 +62,7 @@ class Service:
     scheduler: str
     flags: int = 0  # without FLAG_HASHED, which the kernel adds by itself
     persistence_timeout: int = 0  # seconds
-    netmask: int = 0xFFFFFFFF
+    netmask: int = 0xFFFFFFFF  # clients that persist as one; IPv6: a prefix length
     persistence_engine: str = ""
     destinations: Mapping[DestinationKey, Destination] = field(default_factory=dict)
 

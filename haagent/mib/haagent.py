@@ -27,7 +27,7 @@ STRING_LIMIT: Final = 255
 NAME_LIMIT: Final = 56  # two names, a length and the column's identifier must fit 128 sub-identifiers
 
 ROUTER_STATES: Final = {"initialize": 1, "backup": 2, "active": 3}
-SERVICE_STATES: Final = {"serving": 1, "sorry": 2, "empty": 3}
+SERVICE_STATES: Final = {"serving": 1, "sorry": 2, "empty": 3, "frozen": 4, "standby": 5}
 HEALTHS: Final = {"unknown": 1, "up": 2, "down": 3}
 ADMINS: Final = {"enabled": 1, "drained": 2, "disabled": 3}
 PROTOCOLS: Final = {"tcp": 2, "udp": 3, "sctp": 4}
@@ -161,6 +161,14 @@ def _service_fields(at: float) -> tuple[Field, ...]:
         _gauge(9, lambda service: sum(not server.sorry for server in service.real_servers)),
         _gauge(10, attrgetter("in_service")),
         _time(11, attrgetter("since"), at),
+        _string(12, attrgetter("reason")),
+        _gauge(13, attrgetter("firewall_mark")),
+        _gauge(14, attrgetter("persistence_timeout")),
+        _gauge(15, attrgetter("tier")),
+        _gauge(16, attrgetter("healthy")),
+        _gauge(17, attrgetter("live_weight")),
+        _gauge(18, attrgetter("quorum")),
+        _truth(19, attrgetter("has_quorum")),
     )
 
 
@@ -183,6 +191,10 @@ def _real_server_fields(at: float) -> tuple[Field, ...]:
         _counter64(17, attrgetter("incoming_bytes")),
         _counter64(18, attrgetter("outgoing_bytes")),
         _time(19, attrgetter("since"), at),
+        _gauge(20, attrgetter("tier")),
+        _gauge(21, attrgetter("persistent_connections")),
+        _gauge(22, attrgetter("upper_threshold")),
+        _gauge(23, attrgetter("lower_threshold")),
     )
 
 

@@ -17,6 +17,19 @@ def tracking(routers: Iterable[VirtualRouter], pools: Mapping[str, Pool]) -> dic
 
 
 def _of_router(tracks: Iterable[PoolTrack], pools: Mapping[str, Pool]) -> Tracking:
-    empty = [track for track in tracks if not pools[track.pool].serving]
-    faults = [f"pool {track.pool} is empty: none of its real servers is in service" for track in empty if track.fault]
-    return Tracking(fault="; ".join(faults), priority=sum(track.priority for track in empty if not track.fault))
+    holding = [(track, sentence) for track in tracks if (sentence := _condition(track, pools[track.pool]))]
+    faults = [sentence for track, sentence in holding if track.fault]
+    return Tracking(fault="; ".join(faults), priority=sum(track.priority for track, _ in holding if not track.fault))
+
+
+def _condition(track: PoolTrack, pool: Pool) -> str:
+    """Why the condition holds; empty: it does not."""
+    match track.when:
+        case "empty":
+            return "" if pool.serving else f"pool {track.pool} is empty: none of its real servers is in service"
+        case "below_quorum":
+            return "" if pool.has_quorum else f"pool {track.pool} is below its quorum: live weight {pool.live_weight}"
+        case "below_fraction":
+            if pool.healthy >= track.fraction * pool.total:
+                return ""
+            return f"pool {track.pool} has {pool.healthy} of {pool.total} real servers healthy"

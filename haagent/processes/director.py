@@ -35,6 +35,7 @@ from haagent.core import (
     ProcessConnected,
     ProcessLost,
     Record,
+    RoutersObserved,
     RouterTransitioned,
     SetProbes,
     SetRouters,
@@ -44,6 +45,7 @@ from haagent.core import (
     TableObserved,
 )
 from haagent.ipvs.plan import Owned
+from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs
 from haagent.linux.netlink import NetlinkFailure
 from haagent.preview import preview
@@ -139,7 +141,8 @@ class Director:
         observed = await asyncio.to_thread(ipvs.observe)
         if isinstance(observed, NetlinkFailure):
             return f"the kernel's IPVS table cannot be read: {observed.text}"
-        self._deliver(TableAdopted(observed[0], owned))
+        marks = await asyncio.to_thread(nftables.observe)  # where it fails, the keeper says so
+        self._deliver(TableAdopted(observed[0], owned, marks if isinstance(marks, frozenset) else frozenset()))
         self._keeper = TableKeeper(ipvs, self._config.director.audit_interval, self._table_observed)
         self._keeper_task = asyncio.create_task(self._keeper.run())
         self._keeper_task.add_done_callback(self._keeper_ended)
@@ -160,10 +163,10 @@ class Director:
 
     def _execute(self, effect: Effect) -> None:
         match effect:
-            case SetVirtualServices(table, owned):
+            case SetVirtualServices(table, owned, marks):
                 self._remember_owned(owned)
                 if self._keeper:
-                    self._keeper.want(Level(table, owned))
+                    self._keeper.want(Level(table, owned, marks))
             case SetProbes(probes):
                 self._children.send("prober", messages.encode(messages.SetProbes(probes)))
             case SetRouters(routers):
@@ -257,6 +260,7 @@ class Director:
         match vrrp_messages.decode_from_vrrp(payload):
             case vrrp_messages.RoutersReported(routers):
                 self._reports |= {report.name: report for report in routers}  # those that changed
+                self._deliver(RoutersObserved({report.name: report.state for report in routers}))
                 self._dirty.set()
             case vrrp_messages.Transitioned(router=name, previous=previous, state=state, reason=reason):
                 self._deliver(RouterTransitioned(name, previous, state, reason))

@@ -1,4 +1,5 @@
-"""The one worker that makes the kernel's IPVS table equal to the wanted one: newest wins, a stale level is skipped.
+"""The one worker that makes the kernel's IPVS table and our firewall marks equal to the wanted: newest wins, a stale
+level is skipped.
 
 It works in a thread of its own, since a netlink send runs the whole batch in the kernel before it returns. Between
 audits it plans against what it knows it applied; an audit reads the kernel again and undoes what somebody else did.
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from haagent.core import TableObserved
+from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import (
     AddDestination,
     AddService,
@@ -24,6 +26,7 @@ from haagent.ipvs.plan import (
     plan,
 )
 from haagent.ipvs.table import Counts, DestinationKey, ServiceKey, Table
+from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs, explain
 from haagent.linux.netlink import NetlinkFailure
 
@@ -41,6 +44,7 @@ class Level:
 
     table: Table
     owned: Owned
+    marks: Marks = frozenset()
 
 
 class TableKeeper:
@@ -51,6 +55,7 @@ class TableKeeper:
         self._level: Level | None = None
         self._known: Table | None = None  # None: never read
         self._counts: Counts = {}
+        self._marks: Marks | str = "not read yet"  # or why they are not known
         self._audit_at = 0.0
         self._changed = asyncio.Event()
 
@@ -86,7 +91,8 @@ class TableKeeper:
     def round(self, level: Level) -> TableObserved:
         """One comparison and what follows from it. Changes that the kernel refuses are sentences, and tried again."""
         believed = self._known
-        if (believed is None or time.monotonic() >= self._audit_at) and (failure := self._observe()):
+        is_audit = believed is None or time.monotonic() >= self._audit_at
+        if is_audit and (failure := self._observe()):
             return TableObserved(self._known or {}, self._counts, 0, (failure,))
         done: list[Change] = []
         refused: list[Failure] = []
@@ -102,8 +108,34 @@ class TableKeeper:
             self._audit_at = min(self._audit_at, time.monotonic() + RETRY_INTERVAL)
             if not any(is_race(failure) for failure in refused):
                 break
-        failures = tuple(explain(*failure) for failure in without_consequences(refused))
-        return TableObserved(self._known or {}, self._counts, foreign(done, believed, level), failures)
+        repairs = foreign(done, believed, level)
+        failures = [explain(*failure) for failure in without_consequences(refused)]
+        marked = self._mark(level, is_audit=is_audit)
+        if isinstance(marked, str):
+            failures.append(marked)
+            self._audit_at = min(self._audit_at, time.monotonic() + RETRY_INTERVAL)
+        else:
+            repairs += marked
+        marks = self._marks if isinstance(self._marks, frozenset) else frozenset()
+        return TableObserved(self._known or {}, self._counts, repairs, tuple(failures), marks)
+
+    def _mark(self, level: Level, *, is_audit: bool) -> int | str:
+        """Set the firewall marks after the services that they lead to. How many were repaired, or what went wrong.
+
+        Where none are wanted and none were, nft is not even called.
+        """
+        believed = self._marks
+        if not isinstance(believed, frozenset) or (is_audit and (believed or level.marks)):
+            self._marks = nftables.observe()
+        if isinstance(self._marks, str):
+            return self._marks if level.marks else 0
+        if self._marks == level.marks:
+            return 0
+        drifted = len(self._marks ^ believed) if isinstance(believed, frozenset) else 0
+        if refusal := nftables.replace(level.marks):
+            return refusal
+        self._marks = level.marks
+        return drifted
 
     def _observe(self) -> str | None:
         begun = time.monotonic()

@@ -12,16 +12,19 @@ from hypothesis import strategies as st
 
 from haagent.config.load import ConfigError, check, load, load_all
 from haagent.config.model import (
+    ALL_PORTS,
     Config,
     Director,
     HttpCheck,
     InterfaceAddress,
     InterfaceTrack,
     PoolTrack,
+    PortRange,
     RealServer,
     Snmp,
     SorryServer,
     TcpCheck,
+    Tunnel,
     VirtualRouter,
     VirtualService,
 )
@@ -112,15 +115,42 @@ address = "198.51.100.1"
 port = 53
 protocol = "udp"
 scheduler = "mh"
-scheduler_flags = ["port"]
+scheduler_flags = ["fallback", "port"]
+persistence_timeout = 300
+persistence_prefix = 24
+persistence_engine = "sip"
 forwarding_method = "masquerading"
+tunnel = { type = "gue", port = 6080 }
 check = ["t", "h"]
 when_down = "quiesce"
+quorum = 2
+quorum_hysteresis = 1
+active_only = "r"
 sorry_server = { address = "198.51.100.9", port = 54, forwarding_method = "masquerading" }
 real_servers = [
-  { name = "a.1", address = "198.51.100.10", port = 5353, weight = { d1 = 0, d2 = 65535 } },
-  { name = "a.2", address = "198.51.100.11", forwarding_method = "tunneling" },
+  { name = "a.1", address = "198.51.100.10", port = 5353, weight = { d1 = 0, d2 = 65535 }, upper_threshold = 9 },
+  { name = "a.2", address = "198.51.100.11", forwarding_method = "tunneling", weight = 7 },
+  { name = "a.3", address = "2001:db8::11", forwarding_method = "tunneling", tunnel = { type = "gre" }, tier = 2 },
 ]
+[virtual_service.m]
+firewall_mark = 7
+addresses = ["198.51.100.1"]
+ports = [80, "8000-8010"]
+protocols = ["tcp", "udp"]
+forwarding_method = "direct_routing"
+minimum_healthy_fraction = 0.25
+real_servers = []
+[virtual_service.m6]
+firewall_mark = 7
+family = "ipv6"
+forwarding_method = "direct_routing"
+real_servers = []
+[virtual_service.all]
+address = "198.51.100.2"
+ports = "all"
+persistence_timeout = 60
+forwarding_method = "direct_routing"
+real_servers = []
 """
     config = load(write(tmp_path, a=text.replace("[director]", NAMES)), "d1")
     assert config == Config(
@@ -173,17 +203,70 @@ real_servers = [
                 port=53,
                 protocol="udp",
                 scheduler="mh",
-                scheduler_flags=("port",),
+                scheduler_flags=("fallback", "port"),
+                persistence_timeout=300,
+                persistence_prefix=24,
+                persistence_engine="sip",
                 forwarding_method="masquerading",
+                tunnel=Tunnel(type="gue", port=6080),
                 checks=("t", "h"),
                 when_down="quiesce",
+                quorum=2,
+                quorum_hysteresis=1,
+                active_only="r",
                 sorry_server=SorryServer(address="198.51.100.9", port=54, forwarding_method="masquerading"),
                 real_servers=(
                     RealServer(
-                        name="a.1", address="198.51.100.10", port=5353, weight=0, forwarding_method="masquerading"
+                        name="a.1",
+                        address="198.51.100.10",
+                        port=5353,
+                        weight=0,
+                        forwarding_method="masquerading",
+                        upper_threshold=9,
                     ),
-                    RealServer(name="a.2", address="198.51.100.11", port=53, forwarding_method="tunneling"),
+                    RealServer(
+                        name="a.2",
+                        address="198.51.100.11",
+                        port=53,
+                        weight=7,
+                        forwarding_method="tunneling",
+                        tunnel=Tunnel(type="gue", port=6080),
+                    ),
+                    RealServer(
+                        name="a.3",
+                        address="2001:db8::11",
+                        port=53,
+                        tier=2,
+                        forwarding_method="tunneling",
+                        tunnel=Tunnel(type="gre"),
+                    ),
                 ),
+            ),
+            VirtualService(
+                name="m",
+                firewall_mark=7,
+                addresses=("198.51.100.1",),
+                ports=(PortRange(80, 80), PortRange(8000, 8010)),
+                protocols=("tcp", "udp"),
+                forwarding_method="direct_routing",
+                minimum_healthy_fraction=0.25,
+                real_servers=(),
+            ),
+            VirtualService(
+                name="m6",
+                firewall_mark=7,
+                family="ipv6",
+                persistence_prefix=128,
+                forwarding_method="direct_routing",
+                real_servers=(),
+            ),
+            VirtualService(
+                name="all",
+                address="198.51.100.2",
+                ports=ALL_PORTS,
+                persistence_timeout=60,
+                forwarding_method="direct_routing",
+                real_servers=(),
             ),
         ),
     )
@@ -288,7 +371,7 @@ def test_an_unknown_name_is_one_error_among_the_others(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------- what is wrong
 
 PER_DIRECTOR = "a table here gives one value for each director (d1, d2): "
-ADDRESS = 'expected an IPv4 address, as in "192.0.2.1", got '
+ANY_ADDRESS = 'an IPv4 or IPv6 address, as in "192.0.2.1" or "2001:db8::1"'
 
 WRONG = [
     # tables and keys
@@ -313,7 +396,7 @@ WRONG = [
         ],
     ),
     (SERVICE + "path_check = true", ["6:1: virtual_service.s.path_check: unknown key; did you mean \"check\"?"]),
-    (SERVICE + "firewall_mark = 1", ['6:1: virtual_service.s.firewall_mark: unknown key; one of address, port, protocol, scheduler, scheduler_flags, forwarding_method, check, when_down, sorry_server, real_servers']),
+    (SERVICE + "virtual_address = 1", ['6:1: virtual_service.s.virtual_address: unknown key; did you mean "address"?']),
     # types and ranges
     ("snmp.agentx = 1", ['1:6: snmp.agentx: expected "unix:/var/agentx/master", "tcp:127.0.0.1:705" or "" (no subagent), got the integer 1']),
     ("director.audit_interval = 0", ["1:10: director.audit_interval: expected a number of seconds from 1 to 3600, got the integer 0"]),
@@ -341,15 +424,16 @@ WRONG = [
         "3:20: check.a.status[2]: the integer 200 stands in the array twice",
     ]),
     (SERVICE.replace('"direct_routing"', '"dr"'), ['4:1: virtual_service.s.forwarding_method: unknown forwarding method "dr"; one of direct_routing, masquerading, tunneling']),
-    (SERVICE + 'protocol = "sctp"', ["6:1: virtual_service.s.protocol: SCTP is not supported yet; one of tcp, udp"]),
+    (SERVICE + 'protocol = "icmp"', ['6:1: virtual_service.s.protocol: unknown protocol "icmp"; one of tcp, udp, sctp']),
     (
         SERVICE + 'scheduler = "rrr"',
         ['6:1: virtual_service.s.scheduler: unknown scheduler "rrr"; one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf, twos'],
     ),
-    (SERVICE.replace('"198.51.100.1"', '"2001:db8::1"'), ["2:1: virtual_service.s.address: IPv6 is not supported yet; expected an IPv4 address"]),
-    (SERVICE.replace('"198.51.100.1"', '"www"'), [f'2:1: virtual_service.s.address: {ADDRESS}the string "www"']),
+    (SERVICE.replace('"198.51.100.1"', '"www"'), [f'2:1: virtual_service.s.address: expected {ANY_ADDRESS}, got the string "www"']),
+    (SERVICE.replace('address = "198.51.100.1"\n', ""), [f"1:18: virtual_service.s.address: missing; expected {ANY_ADDRESS}; or a firewall_mark"]),
+    (SERVICE.replace("port = 80\n", ""), ['1:18: virtual_service.s.port: missing; expected an integer from 1 to 65535; or ports = "all"']),
     (SERVICE + "sorry_server = []", ["6:1: virtual_service.s.sorry_server: expected a table, got an array"]),
-    (SERVICE + "sorry_server = {}", ["6:1: virtual_service.s.sorry_server.address: missing; expected an IPv4 address, as in \"192.0.2.1\""]),
+    (SERVICE + "sorry_server = {}", ["6:1: virtual_service.s.sorry_server.address: missing; expected " + ANY_ADDRESS]),
     # values by director
     (ROUTER + "priority = { d1 = 2 }", [f'5:1: virtual_router.r.priority: {PER_DIRECTOR}missing "d2"']),
     (ROUTER + "priority = { d1 = 2, d2 = 3, d3 = 4 }", [f'5:1: virtual_router.r.priority: {PER_DIRECTOR}unknown "d3"']),

@@ -31,7 +31,16 @@ def test_derived_values_wait_for_the_rules() -> None:
     reading = Reading("d1", ("d1",), is_complete=True)
     draft = reading.table(REAL_SERVER, {"name": "a", "address": "192.0.2.1"}, ())
     assert draft is not None
-    assert draft.values == {"name": "a", "address": "192.0.2.1", "port": None, "weight": 1, "forwarding_method": None}
+    derived = ("port", "forwarding_method", "tunnel")
+    assert draft.values == {
+        "name": "a",
+        "address": "192.0.2.1",
+        "weight": 1,
+        "tier": 1,
+        "upper_threshold": 0,
+        "lower_threshold": 0,
+        **dict.fromkeys(derived),
+    }
 
 
 def test_build() -> None:

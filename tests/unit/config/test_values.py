@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haagent.config import values
-from haagent.config.model import InterfaceAddress
+from haagent.config.model import ALL_PORTS, InterfaceAddress, PortRange
 from haagent.config.values import Scalar, Wrong, describe, enumerated
 
 URL = "/check.txt?x=%20"
@@ -19,6 +19,12 @@ URL = "/check.txt?x=%20"
         (values.ADDRESS, "192.0.2.1", "192.0.2.1"),
         (values.ADDRESS, "127.0.0.1", "127.0.0.1"),
         (values.ADDRESS, "10.0.0.0", "10.0.0.0"),
+        (values.ADDRESS, "2001:DB8:0:0::0001", "2001:db8::1"),
+        (values.ADDRESS, "::1", "::1"),
+        (values.PORTS, "all", ALL_PORTS),
+        (values.PORTS, ["443", 80, "8000-8010"], (PortRange(80, 80), PortRange(443, 443), PortRange(8000, 8010))),
+        (values.PORTS, ["81-90", "80", "85-100"], (PortRange(80, 100),)),
+        (values.fraction(), 1, 1.0),
         (values.INTERFACE_ADDRESS, "192.0.2.1", InterfaceAddress("192.0.2.1", 32)),
         (values.INTERFACE_ADDRESS, "192.0.2.1/1", InterfaceAddress("192.0.2.1", 1)),
         (values.INTERFACE_ADDRESS, "192.0.2.0/31", InterfaceAddress("192.0.2.0", 31)),
@@ -49,14 +55,14 @@ def test_accepted(scalar: Scalar, value: object, read: object) -> None:
 @pytest.mark.parametrize(
     ("scalar", "value", "words"),
     [
-        (values.ADDRESS, 1, "expected an IPv4 address"),
-        (values.ADDRESS, "", "expected an IPv4 address"),
-        (values.ADDRESS, "192.0.2", "expected an IPv4 address"),
-        (values.ADDRESS, "192.0.2.1 ", "expected an IPv4 address"),
-        (values.ADDRESS, "192.0.2.1\n", "expected an IPv4 address"),
-        (values.ADDRESS, "192.0.2.1/24", "expected an IPv4 address"),
-        (values.ADDRESS, "192.0.2.1:80", "expected an IPv4 address"),
-        (values.ADDRESS, "192.0.2.٣", "expected an IPv4 address"),
+        (values.ADDRESS, 1, "expected an IPv4 or IPv6 address"),
+        (values.ADDRESS, "", "expected an IPv4 or IPv6 address"),
+        (values.ADDRESS, "192.0.2", "expected an IPv4 or IPv6 address"),
+        (values.ADDRESS, "192.0.2.1 ", "expected an IPv4 or IPv6 address"),
+        (values.ADDRESS, "192.0.2.1\n", "expected an IPv4 or IPv6 address"),
+        (values.ADDRESS, "192.0.2.1/24", "expected an IPv4 or IPv6 address"),
+        (values.ADDRESS, "192.0.2.1:80", "expected an IPv4 or IPv6 address"),
+        (values.ADDRESS, "192.0.2.٣", "expected an IPv4 or IPv6 address"),
         (values.ADDRESS, "192.0.2.256", "numbers go from 0 to 255"),
         (values.ADDRESS, "192.0.02.1", "leading zeros in the address 192.0.02.1; 192.0.2.1 if decimal"),
         (values.ADDRESS, "0.0.0.0", "no host's address"),
@@ -64,7 +70,22 @@ def test_accepted(scalar: Scalar, value: object, read: object) -> None:
         (values.ADDRESS, "224.0.0.18", "a multicast address"),
         (values.ADDRESS, "239.255.255.255", "a multicast address"),
         (values.ADDRESS, "255.255.255.255", "the broadcast address"),
-        (values.ADDRESS, "::1", "IPv6 is not supported yet"),
+        (values.ADDRESS, "::", "no host's address"),
+        (values.ADDRESS, "ff02::1", "a multicast address"),
+        (values.ADDRESS, "fe80::1", "is link-local, so it needs an interface"),
+        (values.ADDRESS, "2001:db8::1%eth0", "names an interface"),
+        (values.ADDRESS, "::ffff:192.0.2.1", "IPv6 clothes; 192.0.2.1 if"),
+        (values.ADDRESS, "2001:db8::1/64", "expected an IPv4 or IPv6 address"),
+        (values.ADDRESS, "2001:db8:::1", "expected an IPv4 or IPv6 address"),
+        (values.PORTS, [], "got an empty one"),
+        (values.PORTS, "80", 'or "all", got the string'),
+        (values.PORTS, ["80", "x"], 'in it stands the string "x"'),
+        (values.PORTS, ["80-79"], "80-79 is no port"),
+        (values.PORTS, [0], "0 is no port"),
+        (values.PORTS, ["65536"], "65536 is no port"),
+        (values.PORTS, [True], "in it stands the boolean true"),
+        (values.fraction(), 1.1, "expected a number from 0 to 1"),
+        (values.fraction(), True, "expected a number from 0 to 1"),
         (values.INTERFACE_ADDRESS, "2001:db8::1/64", "IPv6 is not supported yet"),
         (values.INTERFACE_ADDRESS, [], "expected an address with a prefix length"),
         (values.INTERFACE_ADDRESS, "192.0.2.1/", "from 1 to 32 after the slash"),

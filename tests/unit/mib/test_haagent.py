@@ -82,6 +82,13 @@ SERVICE = ServiceStatus(
     since=999.5,
     in_service=1,
     real_servers=(SERVER, SORRY),
+    reason="1 of 1 real servers in service, tier 2",
+    persistence_timeout=300,
+    tier=2,
+    healthy=1,
+    live_weight=2,
+    quorum=3,
+    has_quorum=False,
 )
 MARK = ServiceStatus(
     name="marked",
@@ -90,10 +97,11 @@ MARK = ServiceStatus(
     protocol="",
     scheduler="rr",
     forwarding_method="tunneling",
-    state="empty",
+    state="standby",
     since=1000.0,
     in_service=0,
     real_servers=(),
+    firewall_mark=7,
 )
 SNAPSHOT = Snapshot(
     director="d1",
@@ -175,9 +183,17 @@ def test_a_virtual_service_and_one_by_firewall_mark() -> None:
         9: 1,
         10: 1,
         11: 50,
+        12: b"1 of 1 real servers in service, tier 2",
+        13: 0,
+        14: 300,
+        15: 2,
+        16: 1,
+        17: 2,
+        18: 3,
+        19: 2,
     }
     marked = contents(SNAPSHOT, mib.SERVICE_ENTRY, tuple(b"marked"))
-    assert (marked[2], marked[3], marked[5], marked[8]) == (0, b"", mib.OTHER, 3)
+    assert (marked[2], marked[3], marked[5], marked[8], marked[13]) == (0, b"", mib.OTHER, 5, 7)
 
 
 def test_a_real_server_and_the_sorry_server() -> None:
@@ -200,6 +216,10 @@ def test_a_real_server_and_the_sorry_server() -> None:
         17: 1 << 40,
         18: 11,
         19: 10000,
+        20: 1,
+        21: 0,
+        22: 0,
+        23: 0,
     }
     sorry = contents(SNAPSHOT, mib.REAL_SERVER_ENTRY, (3, *WEB, *b"sorry"))
     assert (sorry[2], len(sorry[3]), sorry[6], sorry[7], sorry[8], sorry[11]) == (2, 16, 1, 1, 2, mib.NOT_PRESENT)
@@ -208,7 +228,7 @@ def test_a_real_server_and_the_sorry_server() -> None:
 def test_the_rows_are_ordered_whatever_the_order_in_the_configuration() -> None:
     names = [varbind.name for varbind in mib.build(SNAPSHOT).walk()]
     assert names == sorted(names)
-    assert len(names) == len(set(names)) == 11 + 25 + 2 * 10 + 2 * 18
+    assert len(names) == len(set(names)) == 11 + 25 + 2 * 18 + 2 * 22
     backwards = msgspec.structs.replace(SNAPSHOT, services=(MARK, SERVICE))
     assert [varbind.name for varbind in mib.build(backwards).walk()] == names
 
@@ -232,7 +252,7 @@ def test_long_names_stay_distinct_and_within_the_limit_of_an_identifier() -> Non
         for varbind in mib.build(msgspec.structs.replace(SNAPSHOT, services=(service,))).walk()
         if varbind.name[: len(mib.REAL_SERVER_ENTRY)] == mib.REAL_SERVER_ENTRY
     ]
-    assert len(set(rows)) == 2 * 18
+    assert len(set(rows)) == 2 * 22
     assert max(len(name) for name in rows) <= 128
 
 

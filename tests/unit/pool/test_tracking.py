@@ -25,3 +25,18 @@ def test_an_empty_pool_is_a_priority_term_otherwise():
 def test_a_serving_pool_says_nothing_and_untracked_routers_are_not_named():
     assert tracking([router(track=(PoolTrack(pool="web", fault=True),))], {"web": SERVING}) == {"web": Tracking()}
     assert tracking([router()], {"web": EMPTY}) == {}
+
+
+def test_below_the_quorum():
+    tracks = (PoolTrack(pool="web", when="below_quorum", fault=True),)
+    below = Pool(Service("wlc"), frozenset({"rs1"}), live_weight=1)
+    assert (
+        tracking([router(track=tracks)], {"web": below})["web"].fault == "pool web is below its quorum: live weight 1"
+    )
+    assert tracking([router(track=tracks)], {"web": Pool(Service("wlc"), has_quorum=True)})["web"] == Tracking()
+
+
+def test_below_a_fraction():
+    tracks = (PoolTrack(pool="web", when="below_fraction", fraction=0.5, priority=-9),)
+    assert tracking([router(track=tracks)], {"web": Pool(Service("wlc"), healthy=1, total=3)})["web"].priority == -9
+    assert tracking([router(track=tracks)], {"web": Pool(Service("wlc"), healthy=1, total=2)})["web"].priority == 0
