@@ -1,8 +1,9 @@
 """The director's core: events in, effects out."""
 
 import pytest
+from msgspec.structs import replace
 
-from haagent.config.model import HttpCheck, PoolTrack, TcpCheck
+from haagent.config.model import ALL_PORTS, HttpCheck, PoolTrack, TcpCheck
 from haagent.core import (
     ConfigLoaded,
     Core,
@@ -11,6 +12,7 @@ from haagent.core import (
     ProcessConnected,
     ProcessLost,
     Record,
+    RoutersObserved,
     RouterTransitioned,
     SetProbes,
     SetRouters,
@@ -19,6 +21,7 @@ from haagent.core import (
     TableAdopted,
     TableObserved,
 )
+from haagent.ipvs.marks import ALL, MarkRule
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import Destination, Forwarding, Service
 from haagent.pool.desired import destination_key, service_key
@@ -209,3 +212,93 @@ def test_a_checks_own_port_is_what_is_probed(core):
     checks = (TcpCheck(name="tcp", port=8080),)
     effects = core.handle(ConfigLoaded(config(service(real_server(1), checks=("tcp",)), checks=checks)), 1.0)
     assert [probe.port for probe in the(effects, SetProbes).probes] == [8080]
+
+
+# ---------------------------------------------------------------------------------------- tiers, quorum, freeze, roles
+
+
+def judged(core, **states):
+    """Every verdict at once; all the effects."""
+    effects = []
+    for name, state in states.items():
+        effects += core.handle(HealthChanged(id_of(core, name), state, state), 10.0)
+    return effects
+
+
+def test_the_quorum_is_recorded_when_it_is_reached_and_lost(core):
+    core.handle(ConfigLoaded(config(replace(WEB, quorum=2))), 1.0)
+    effects = judged(core, rs1="up", rs2="up")
+    assert Record("quorum", "web", "lost", "reached", "live weight 2, quorum 2, hysteresis 0") in effects
+    effects = judged(core, rs2="down")
+    assert Record("quorum", "web", "reached", "lost", "live weight 1, quorum 2, hysteresis 0") in effects
+
+
+def test_a_quorum_of_one_says_nothing_that_the_service_does_not_say(core):
+    core.handle(ConfigLoaded(config(WEB)), 1.0)
+    assert not [effect for effect in of(judged(core, rs1="up"), Record) if effect.subject == "quorum"]
+
+
+def test_the_sorry_server_below_the_quorum_has_a_cause(core):
+    core.handle(ConfigLoaded(config(replace(service(real_server(1), real_server(2), sorry=True), quorum=2))), 1.0)
+    judged(core, rs1="up", rs2="up")
+    effects = judged(core, rs1="down")
+    assert Record("service", "web", "serving", "sorry", "live weight 1 is below the quorum of 2") in effects
+
+
+def test_a_freeze_is_recorded_with_its_reason(core):
+    core.handle(ConfigLoaded(config(replace(WEB, minimum_healthy_fraction=0.6))), 1.0)
+    judged(core, rs1="up", rs2="up")
+    effects = judged(core, rs1="down")
+    cause = "1 of 2 real servers are healthy, fewer than 0.6 of them: those that served last are kept"
+    assert Record("service", "web", "serving", "frozen", cause) in effects
+    assert set(the(effects, SetVirtualServices).table[KEY].destinations) == {ONE, TWO}
+
+
+def test_a_reload_keeps_what_the_hysteresis_remembers(core):
+    web = replace(service(real_server(1), real_server(2), real_server(3), sorry=True), quorum=2, quorum_hysteresis=1)
+    core.handle(ConfigLoaded(config(web)), 1.0)
+    judged(core, rs1="up", rs2="up", rs3="up")
+    judged(core, rs3="down", rs2="down")
+    assert core.states["web"] == "serving"
+    core.handle(ConfigLoaded(config(replace(web, scheduler="rr"))), 11.0)
+    assert core.states["web"] == "serving"
+
+
+FOLLOWING = replace(WEB, active_only="web")
+
+
+def test_a_service_that_follows_a_router_is_in_the_kernel_only_while_that_is_active(core):
+    core.handle(ConfigLoaded(config(FOLLOWING, routers=(router(),))), 1.0)
+    effects = judged(core, rs1="up")
+    assert the(effects, SetVirtualServices).table == {}
+    assert core.states["web"] == "standby"
+    effects = core.handle(RouterTransitioned("web", "backup", "active", "silence"), 11.0)
+    assert set(the(effects, SetVirtualServices).table[KEY].destinations) == {ONE}
+    assert Record("service", "web", "standby", "serving", "1 of 2 real servers in service") in effects
+    effects = core.handle(RoutersObserved({"web": "backup"}), 12.0)
+    assert the(effects, SetVirtualServices).table == {}
+    assert core.handle(RoutersObserved({"web": "backup"}), 13.0) == []
+
+
+def test_until_the_role_is_told_the_kernel_keeps_what_it_had(core):
+    found = {KEY: Service("wlc", destinations={ONE: Destination(Forwarding.DIRECT_ROUTING, 1)})}
+    core.handle(TableAdopted(found, Owned()), 0.0)
+    effects = core.handle(ConfigLoaded(config(FOLLOWING, routers=(router(),))), 1.0)
+    assert the(effects, SetVirtualServices).table == found
+    effects = core.handle(RoutersObserved({"web": "backup"}), 2.0)
+    assert the(effects, SetVirtualServices).table == {}
+
+
+def test_an_empty_pool_is_empty_on_the_backup_too(core):
+    core.handle(ConfigLoaded(config(FOLLOWING, routers=(router(),))), 1.0)
+    assert core.states["web"] == "empty"
+
+
+def test_marks_go_out_with_the_table_and_only_where_the_service_is(core):
+    marked = replace(
+        FOLLOWING, firewall_mark=7, address="", port=0, addresses=("192.0.2.1",), ports=ALL_PORTS, protocols=("tcp",)
+    )
+    effects = core.handle(ConfigLoaded(config(marked, routers=(router(),))), 1.0)
+    assert the(effects, SetVirtualServices).marks == frozenset()
+    effects = core.handle(RoutersObserved({"web": "active"}), 2.0)
+    assert the(effects, SetVirtualServices).marks == {MarkRule("192.0.2.1", "tcp", ALL, 7)}
