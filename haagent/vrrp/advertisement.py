@@ -119,9 +119,7 @@ def _pseudo_header(source: bytes, destination: bytes, length: int) -> bytes:
 
 
 def _ones_sum(data: bytes) -> int:
-    """One's complement sum of 16-bit words (RFC 1071); an odd octet at the end is padded with zero."""
-    if len(data) % 2:
-        data += b"\0"
+    """One's complement sum of 16-bit words (RFC 1071); what we sum has whole words."""
     # 2**16 = 1 modulo 0xFFFF, so the number read as a whole has the same remainder as the sum of its words
     return int.from_bytes(data, "big") % 0xFFFF or (0xFFFF if any(data) else 0)
 

@@ -254,7 +254,8 @@ class SpeakerCore:
         for effect in effects:
             match effect:
                 case SendAdvertisement(router, priority):
-                    self._world.watch.sends(self._host, self.speaker, router, priority)
+                    was_active = any(isinstance(e, Transition) and e.router == router for e in effects)
+                    self._world.watch.sends(self._host, self.speaker, router, priority, is_last_word=was_active)
                     self._host.send(self.speaker.message(router, priority))
                 case SetAddresses(router, held):
                     self.wanted[router] = held

@@ -64,12 +64,13 @@ class Watch:
             active.discard(director)
             self._follow_dual(router)
 
-    def sends(self, host: Director, speaker: Speaker, router: str, priority: int) -> None:
+    def sends(self, host: Director, speaker: Speaker, router: str, priority: int, *, is_last_word: bool) -> None:
+        """A Backup router does not advertise, but for one word on leaving Active (to a peer that could not read us)."""
         state = speaker.machines[router].state
         if priority == PRIORITY_RELEASE:
             if isinstance(state, Active):
                 self.violated(f"director {host.index} says priority 0 for {router} and stays Active")
-        elif not isinstance(state, Active):
+        elif not isinstance(state, Active) and not is_last_word:
             self.violated(f"director {host.index} advertises {router} as {type(state).__name__}")
         elif priority != speaker.effective_priority(router):
             self.violated(f"director {host.index} advertises {router} with priority {priority}")

@@ -99,6 +99,7 @@ class PoolCore:
         self._config = config(host, track)
         self._service = self._config.virtual_services[0]
         self.key = service_key(self._service)
+        self._arrived = 0.0  # when the last message between the processes arrives
         self.counters: Counter[str] = Counter()
 
     def start(self) -> None:
@@ -227,7 +228,10 @@ class PoolCore:
     # ------------------------------------------------------------------------------------------- either's
 
     def _send(self, deliver: Callable[..., None], message: Any) -> None:
-        self._world.at(self._world.now + self._world.random.random() * MESSAGE, self._later, deliver, message)
+        """A socket pair: nothing overtakes."""
+        when = max(self._world.now + self._world.random.random() * MESSAGE, self._arrived)
+        self._arrived = when
+        self._world.at(when, self._later, deliver, message)
 
     def _later(self, action: Callable[..., None], *arguments: Any) -> None:
         """Now; after the stall, if the host has one; never, if the daemon is gone."""

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from haagent.vrrp import timers
 from tests.simulation import director as director_module
 from tests.simulation.faults import CALM_AT, KINDS, Fault, draw_faults
 from tests.simulation.shrink import report, shrink
@@ -60,6 +61,19 @@ def test_notices_deaf_routers(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_notices_a_kernel_that_keeps_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.simulation.kernel.Kernel.set_held", lambda self, address, held: True)
     assert broken_in(1)
+
+
+def test_notices_two_active_routers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They exist for the moment that an advertisement takes; with a bound of nothing that is too long."""
+    monkeypatch.setattr("tests.simulation.invariants.DELAY", -0.0005)
+    assert broken_in(20)
+
+
+@pytest.mark.parametrize("wait", ["active_down_interval", "skew_time"])
+def test_the_failover_bounds_are_tight(wait: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    longer = getattr(timers, wait)
+    monkeypatch.setattr(f"tests.simulation.invariants.{wait}", lambda *arguments: longer(*arguments) * 0.9)
+    assert broken_in(SEEDS)
 
 
 def test_notices_a_livelock() -> None:

@@ -80,6 +80,7 @@ class World:
         routers = 2 if random.random() < 0.15 and not pools else 1
         preempt = random.random() < 0.8
         slow = random.randrange(count) if random.random() < 0.1 else None  # its interval differs: others must learn it
+        deviant = random.randrange(count) if random.random() < 0.15 else None  # speaks the other checksum form
         owner = random.randrange(count) if random.random() < 0.1 else None
         directors = []
         for index in range(count):
@@ -92,6 +93,7 @@ class World:
                     advertisement_interval=2.0 if index == slow else 1.0,
                     virtual_addresses=((VIRTUAL[number], 24),),
                     preempt=preempt,
+                    checksum="pseudo_header" if index == deviant else "auto",
                     announce_refresh=10.0,
                 )
                 for number in range(routers)

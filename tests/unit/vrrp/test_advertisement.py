@@ -107,5 +107,23 @@ def test_a_checksum_that_is_zero() -> None:
     assert isinstance(decode(message, 255, bytes(4), MULTICAST_GROUP), Advertisement)
 
 
+@pytest.mark.parametrize(
+    ("message", "ttl", "wanted"),
+    [
+        (b"", 254, Discard.TTL),
+        (b"1234567", 255, Discard.LENGTH),
+        (bytes.fromhex("213d640100640568c0000264"), 255, Discard.VERSION),
+        (bytes.fromhex("323d640100640568c0000264"), 255, Discard.TYPE),
+        (bytes.fromhex("313d640200640568c0000264"), 255, Discard.LENGTH),
+        (bytes.fromhex("313d640100640569c0000264"), 255, Discard.CHECKSUM),
+        (encode(Advertisement(0, 100, 1.0, (VIRTUAL,)), VIRTUAL), 255, Discard.VRID),
+        (encode(Advertisement(61, 100, 1.0, ()), VIRTUAL), 255, Discard.COUNT),
+        (encode(Advertisement(61, 100, 0.0, (VIRTUAL,)), VIRTUAL), 255, Discard.INTERVAL),
+    ],
+)
+def test_discards(message: bytes, ttl: int, wanted: Discard) -> None:
+    assert decode(message, ttl, bytes((192, 0, 2, 1)), MULTICAST_GROUP) is wanted
+
+
 def dotted(address: bytes) -> str:
     return ".".join(str(octet) for octet in address)
