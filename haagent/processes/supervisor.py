@@ -191,13 +191,22 @@ class Supervisor:
         for child in self.children:
             if child.process is None or child.process.poll() is not None:
                 continue
-            child.process.terminate()
             try:
+                child.process.terminate()
                 child.process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 print(f"haagent: the {child.name} process does not end: killed", file=sys.stderr, flush=True)
                 child.process.kill()
                 child.process.wait()
+            except PermissionError:  # of another user, and we lack CAP_KILL: the director's end has told it already
+                self._wait_for(child.process, child.name)
+
+    def _wait_for(self, process: subprocess.Popen[bytes], name: str) -> None:
+        try:
+            process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            sentence = f"the {name} process (pid {process.pid}) does not end and we may not kill it: grant CAP_KILL"
+            print(f"haagent: {sentence}", file=sys.stderr, flush=True)
 
 
 def main() -> int:

@@ -512,3 +512,28 @@ def test_what_the_service_manager_hears(pair: Pair) -> None:
         until("STOPPING=1")
         assert pair.d1.process.wait(30) == 0  # also where a child does not end by itself
         assert time.monotonic() > silent_at
+
+
+def without(daemon: Daemon, capability: str) -> None:
+    """From now on it starts without that one, as under a service manager that withholds it."""
+    command = daemon.command
+
+    def limited(*arguments: str) -> list[str]:
+        words = command(*arguments)
+        start = words.index(sys.executable)
+        return [*words[:start], "setpriv", f"--bounding-set=-{capability}", "--inh-caps=-all", *words[start:]]
+
+    daemon.command = limited  # type: ignore[method-assign]
+
+
+def test_a_supervisor_that_may_not_kill_stops_all_the_same(pair: Pair) -> None:
+    without(pair.d1, "kill")
+    pair.start()
+    prober = pair.d1.pids()["prober"]
+    os.kill(prober, signal.SIGSTOP)
+    assert pair.d1.stop() == 0
+    assert f"the prober process (pid {prober}) does not end and we may not kill it: grant CAP_KILL" in pair.d1.log
+    assert "Traceback" not in pair.d1.log
+    assert pair.d1.pids() == {"prober": prober}
+    os.kill(prober, signal.SIGCONT)
+    assert wait_until(lambda: pair.d1.pids() == {})
