@@ -105,7 +105,12 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
                 SendAdvertisement(router.name, router.priority)
             ]
         case Active(), AdvertisementReceived(heard, source) if outranks(heard, source, router):
-            return follow(router, heard, source, now), [SetAddresses(router.name, held=False)]
+            # * a last word: where the winner speaks first it never learns that we were Active too, and after a healed
+            # split the clients would keep our MAC until its next refresh. A losing advertisement makes it announce
+            return follow(router, heard, source, now), [
+                SetAddresses(router.name, held=False),
+                SendAdvertisement(router.name, router.priority),
+            ]
         case Active(), AdvertisementReceived():
             # the sender is told at once; * and so are the clients that may have learned its address meanwhile
             return answer(router, replace(state, adver_at=now + router.advertisement_interval), now)
@@ -174,7 +179,7 @@ def announce_again(router: VirtualRouter, state: Active, now: Instant) -> Active
 
 
 def answer(router: VirtualRouter, state: Active, now: Instant) -> Outcome:
-    """Announce at once, or as soon as the spacing allows.
+    """Announce at once, or as soon as the spacing allows; and once more, after what the loser had on its way.
 
     A peer that cannot hear us advertises without end, and after a stall its advertisements come in one heap: an
     announcement of every address for each of them would flood the segment.
@@ -182,7 +187,8 @@ def answer(router: VirtualRouter, state: Active, now: Instant) -> Outcome:
     send = SendAdvertisement(router.name, router.priority)
     if now - state.announced_at < ANNOUNCE_SPACING:
         return replace(state, announce_at=min(state.announce_at, state.announced_at + ANNOUNCE_SPACING)), [send]
-    return replace(state, announced_at=now), [send, AnnounceAddresses(router.name)]
+    again = min(state.announce_at, now + ANNOUNCE_SPACING)
+    return replace(state, announced_at=now, announce_at=again), [send, AnnounceAddresses(router.name)]
 
 
 def move_deadline(router: VirtualRouter, previous: VirtualRouter, state: Backup) -> Backup:

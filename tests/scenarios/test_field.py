@@ -7,7 +7,7 @@ import pytest
 from haagent.vrrp.router import Active
 from haagent.vrrp.settings import RouterSettings
 from tests.simulation.director import SpeakerCore
-from tests.simulation.faults import Fault
+from tests.simulation.faults import Fault, Kind
 from tests.simulation.world import VIRTUAL, World
 
 WEB = RouterSettings("r0", "eth0", 51, 200, 1.0, ((VIRTUAL[0], 24),), announce_refresh=10.0)
@@ -78,23 +78,21 @@ def test_keepalived_166_clients_come_back_after_a_split_brain(seed: int) -> None
     assert caches(subject) == {0}
 
 
-def test_keepalived_166_a_losing_advertisement_is_answered_with_announcements() -> None:
-    """Where the loser speaks once more before it learns that it lost, the clients do not wait for the refresh."""
+@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize(("kind", "sides"), [("partition", 0b1010), ("one_way", 0b0001)])
+def test_keepalived_166_clients_do_not_wait_for_a_refresh(seed: int, kind: Kind, sides: int) -> None:
+    """Whoever speaks first after healing: the winner hears a losing advertisement, if only the loser's last word.
+
+    Without the last word the clients waited for the refresh in 151 of 400 schedules.
+    """
     patient = tuple(replace(each, announce_refresh=3600.0) for each in (FIRST, SECOND))
-    answered = []
-    for seed in SEEDS:
-        subject = world(seed, Fault("one_way", 20.0, 30.0, 0, value=0b0001), settings=patient)  # none hears director 0
-        subject.run(30.0)
-        assert roles(subject) == [0, 1]
-        assert caches(subject) == {1}
-        core, healed_at = subject.directors[0].core, subject.directors[0].local()
-        subject.run(31.2)
-        assert core is not None
-        heard = core.speaker.machines["r0"].heard
-        if heard is not None and heard.at > healed_at:
-            answered.append(caches(subject))
-    assert answered
-    assert all(each == {0} for each in answered)
+    subject = world(seed, Fault(kind, 20.0, 30.0, 0, value=sides), settings=patient)
+    subject.run(29.9)
+    assert roles(subject) == [0, 1]
+    assert 1 in caches(subject)
+    subject.run(31.5)  # an advertisement and the spacing of announcements later
+    assert roles(subject) == [0]
+    assert caches(subject) == {0}
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -65,7 +65,7 @@ class Watch:
             self._follow_dual(router)
 
     def sends(self, host: Director, speaker: Speaker, router: str, priority: int, *, is_last_word: bool) -> None:
-        """A Backup router does not advertise, but for one word on leaving Active (to a peer that could not read us)."""
+        """A Backup router does not advertise, but for its last word on leaving Active."""
         state = speaker.machines[router].state
         if priority == PRIORITY_RELEASE:
             if isinstance(state, Active):

@@ -81,7 +81,7 @@ def test_only_an_active_router_speaks_and_its_farewell_is_the_last_word(
                 assert isinstance(state, Active)
                 assert following == Initialize()
             case SendAdvertisement(priority=priority):
-                assert isinstance(following, Active)
+                assert isinstance(following, Active) or isinstance(state, Active)  # the last word of one that lost
                 assert priority == router.priority
             case AnnounceAddresses():
                 assert isinstance(following, Active)

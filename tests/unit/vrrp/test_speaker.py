@@ -178,6 +178,7 @@ def test_yields_to_the_higher_priority() -> None:
     speaker = active()
     assert hear(speaker, 200, 10.5) == [
         SetAddresses("web", held=False),
+        SendAdvertisement("web", 100),
         Transition("web", "active", "backup", "192.0.2.1 has priority 200, ours is 100"),
     ]
 
