@@ -15,6 +15,7 @@ COMMANDS = {  # verb -> what it does, as the help says it; the module of the sam
     "reload": "validate, then switch; on any error the running configuration stays",
     "status": "routers, services, real servers, checks, and since when",
     "history": "every transition with time and cause",
+    "cleanup": "let go of virtual addresses that a killed daemon left behind",
     "sniff": "who speaks VRRP, ARP and ND for what on a segment, and which conflicts there are",
     "lab": "play a containerlab topology on network namespaces, without containers",
     "mib": "where the MIB files are",
