@@ -238,8 +238,8 @@ class Core:
 
     def _load(self, config: Config, now: Instant) -> list[Effect]:
         previous = "" if self.config is None else "running"
-        if self.config is not None:  # a changed check starts unjudged: until its verdict the server stays as it is
-            self._adopted = weights({service_key(s): self.pools[name].service for name, s in self._services.items()})
+        if self.config is not None:
+            self._adopted = self._adoptable()
         self.config = config
         self._services = {service.name: service for service in config.virtual_services}
         self._assign_probes(config)
@@ -257,6 +257,15 @@ class Core:
         for service in config.virtual_services:
             effects += self._compute(service, now)
         return [*effects, self._wanted(), *self._track()]
+
+    def _adoptable(self) -> Adopted:
+        """On a reload: a changed check starts unjudged, and until its verdict the server stays as we have it.
+
+        What somebody else put into the kernel and this configuration takes over stays as it is found.
+        """
+        ours = weights({service_key(s): self.pools[name].service for name, s in self._services.items()})
+        found = weights(self.observed)
+        return {key: weight for key, weight in found.items() if key not in self._owned.destinations} | dict(ours)
 
     def _assign_probes(self, config: Config) -> None:
         """Identical probes get one id; an id lives as long as its probe is wanted, so verdicts survive a reload."""

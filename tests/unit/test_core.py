@@ -141,6 +141,18 @@ def test_what_was_found_is_adopted(core):
     assert the(effects, SetVirtualServices).table[KEY].destinations == {TWO: Destination(Forwarding.DIRECT_ROUTING, 4)}
 
 
+def test_what_a_reload_takes_over_from_somebody_else_is_adopted_as_well(core):
+    core.handle(ConfigLoaded(config()), 0.0)
+    theirs = Service("rr", destinations={ONE: Destination(Forwarding.DIRECT_ROUTING, 5)})
+    core.handle(TableObserved({KEY: theirs}, {}, 0, ()), 1.0)
+    wanted = the(core.handle(ConfigLoaded(config(WEB)), 2.0), SetVirtualServices).table[KEY]
+    assert wanted.destinations == theirs.destinations  # not taken out of service until it is judged
+    core.handle(HealthChanged(id_of(core, "rs1"), "down", "HTTP 503"), 3.0)
+    changed = config(WEB, checks=(HttpCheck(name="http", path="/other"), TcpCheck(name="tcp")))
+    wanted = the(core.handle(ConfigLoaded(changed), 4.0), SetVirtualServices).table[KEY]
+    assert wanted.destinations == {}  # ours by now, and out, though the kernel was not seen without it yet
+
+
 def test_ownership_grows_with_the_configuration_and_shrinks_with_the_kernel(core):
     effects = core.handle(ConfigLoaded(config(WEB)), 1.0)
     assert the(effects, SetVirtualServices).owned == Owned(frozenset({KEY}), frozenset({(KEY, ONE), (KEY, TWO)}))
