@@ -12,7 +12,7 @@ class Forwarding(IntEnum):
     """IP_VS_CONN_F_FWD_MASK values."""
 
     MASQUERADING = 0
-    LOCAL = 1  # reported by the kernel when the destination is the director itself
+    LOCAL = 1  # of a connection to the director itself; a destination keeps the method that it was given (measured)
     TUNNELING = 2
     DIRECT_ROUTING = 3
     BYPASS = 4
