@@ -108,8 +108,14 @@ class Director:
             return EXIT_CONFIGURATION
         self._deliver(ConfigLoaded(self._config))
         self._remember_accepted()
-        await self._children.start()
-        if sentence := await self._control.start():
+        try:
+            await self._children.start()
+            sentence = await self._control.start()
+        except OSError as error:
+            place = control_socket(self._config.director).parent
+            self._complain(f"no socket can be made in {place}: {error.strerror}; this is tried again")
+            return 1
+        if sentence:
             self._complain(sentence)
         self._say("LISTENING")
         tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._feed_observer())]

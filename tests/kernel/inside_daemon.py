@@ -432,6 +432,26 @@ def test_a_service_that_is_removed_leaves_the_table(stage: Stage) -> None:
     stage.until(SERVICE, RS1, RS2, RS3, NS_SERVICE, NS)
 
 
+def test_a_service_that_somebody_else_made_is_taken_over_without_moving_a_flow(stage: Stage) -> None:
+    theirs = (f"-A -t {VIP}:83 -s rr", f"-a -t {VIP}:83 -r 192.0.2.11:8080 -m -w 5")
+    for line in theirs:
+        ipvsadm(*line.split())
+    judged = theirs[1].replace("-w 5", "-w 1")
+    time.sleep(2.5)  # it is seen at an audit
+    with stage.sampling() as samples:
+        stage.reload(
+            BASE + f'[virtual_service.taken]\naddress = "{VIP}"\nport = 83\nscheduler = "rr"\ncheck = ["other"]\n'
+            'forwarding_method = "masquerading"\nreal_servers = [{ name = "rs1", address = "192.0.2.11", port = 8080 }]\n'
+            '[check.other]\ntype = "http"\ninterval = 0.5\ntimeout = 0.5\n'
+        )
+        stage.until(SERVICE, RS1, RS2, RS3, NS_SERVICE, NS, theirs[0], judged)
+    for sample in samples:
+        assert theirs[0] in sample.table
+        assert len({theirs[1], judged} & set(sample.table)) == 1, sample
+    stage.reload(BASE)
+    stage.until(SERVICE, RS1, RS2, RS3, NS_SERVICE, NS)
+
+
 def test_a_cleared_table_is_healed_and_counted(stage: Stage) -> None:
     before = stage.status().table_repairs
     assert before == 0  # audits went by all the time; nobody else had changed anything of ours

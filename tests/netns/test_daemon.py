@@ -5,6 +5,7 @@ No IPVS is needed here; what needs it is in tests/kernel/inside_daemon.py.
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -93,6 +94,7 @@ def pair(base: Path) -> Iterator[Pair]:
         for daemon in (both.d1, both.d2):
             if daemon.process is not None:
                 daemon.stop()
+            assert "Traceback" not in daemon.log, daemon.log
 
 
 def one_owner(pair: Pair, name: str) -> Callable[[], bool]:
@@ -181,7 +183,7 @@ def test_supervisor_killed(pair: Pair) -> None:
 
 
 def test_everything_killed_and_started_again(pair: Pair) -> None:
-    """The address that was left behind is swept before anything else: the peer owns it alone until d1 preempts."""
+    """The address that was left behind is swept, and the peer goes on to own it alone."""
     pair.start()
     pair.d1.kill_all()
     assert wait_until(lambda: pair.segment.owners() == ["d1", "d2"])  # a killed daemon cannot let go
@@ -190,9 +192,11 @@ def test_everything_killed_and_started_again(pair: Pair) -> None:
     assert [(step["action"], step["name"]) for step in json.loads(plan.stdout)] == [
         ("remove", "192.0.2.100/24 on eth0")
     ]
+    pair.write(ROUTER + "preempt = false\n" + CHECK)
     pair.d1.start()
-    assert wait_until(one_owner(pair, "d2"), interval=0.01)
-    assert wait_until(pair.is_settled)
+    assert wait_until(one_owner(pair, "d2"))
+    assert wait_until(lambda: pair.d1.is_complete() and pair.d1.state() == "backup")
+    assert pair.segment.owners() == ["d2"]
 
 
 # ------------------------------------------------------------------------------------ signals and reload
@@ -296,6 +300,19 @@ def test_director_killed_while_the_files_are_broken(pair: Pair) -> None:
     assert "the configuration that ran before goes on" in pair.d1.log
     assert "nonsense" in pair.d1.log
     pair.write(ROUTER)
+
+
+def test_the_runtime_directory_goes_while_the_daemon_runs(pair: Pair) -> None:
+    """vrrp does not need it. The director says what is wrong, and comes back with the directory."""
+    pair.start()
+    before = pair.d1.pids()
+    shutil.rmtree(pair.d1.runtime)
+    pair.d1.kill("director")
+    assert wait_until(lambda: f"no socket can be made in {pair.d1.runtime}: No such file or directory" in pair.d1.log)
+    assert pair.segment.owners() == ["d1"]
+    pair.d1.runtime.mkdir()
+    assert wait_until(pair.is_settled), pair.d1.log
+    assert pair.d1.pids()["vrrp"] == before["vrrp"]
 
 
 def test_a_hangup_while_the_director_is_away_is_not_lost(pair: Pair) -> None:
