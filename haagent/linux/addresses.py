@@ -2,27 +2,20 @@
 
 The level comes from outside (`set_addresses`); the way there is a queue of prepared steps, a chunk of addresses each,
 so that advertisements go out between them and the first addresses of many are usable and announced at once. A level
-that comes while the queue is not empty replaces it. Requests carry no NLM_F_ACK: the kernel has done a batch when
-`sendto` returns and answers only what failed.
+that comes while the queue is not empty replaces it.
 """
 
 import errno
 import socket
-import struct
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from haagent.linux.announce import Announcer, Frames
+from haagent.linux.address_batch import Chunk, encode_chunks, open_requests, request
+from haagent.linux.announce import Announcer
 from haagent.linux.links import Links
-from haagent.linux.netlink import NETLINK_CAP_ACK, NLMSG_ERROR, SOL_NETLINK, decode_error, split_messages
-from haagent.linux.rtnetlink import NETLINK_ROUTE, add_address, covers, delete_address
 from haagent.vrrp.virtual_router import Address
-
-CHUNK = 16
-"""Addresses in one step. Measured with 500: the first is usable after 0.3 ms and the last after 6.3 ms; chunks of 64
-end at 6.0 ms, but the first address waits for 0.8 ms and so may a due advertisement."""
 
 REPAIR_QUIET = 10.0  # seconds without a repair after which the next one is made at once again
 REPAIR_PAUSE, REPAIR_PAUSE_LIMIT = 0.1, 30.0  # seconds between repairs of one router that keep coming: doubled each
@@ -34,17 +27,6 @@ class Kind(Enum):
     ADD = auto()
     DELETE = auto()
     ANNOUNCE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Some addresses of a router and everything that may have to be sent for them."""
-
-    index: int
-    addresses: tuple[Address, ...]
-    add: bytes
-    delete: bytes
-    frames: Frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +85,8 @@ class AddressHolder:
 
     @classmethod
     def open(cls) -> "AddressHolder | OSError":
-        try:
-            sock = socket.socket(
-                socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, NETLINK_ROUTE
-            )
-            sock.setsockopt(SOL_NETLINK, NETLINK_CAP_ACK, 1)
-            sock.bind((0, 0))
-        except OSError as error:
-            return error
-        return cls(sock)
+        sock = open_requests()
+        return sock if isinstance(sock, OSError) else cls(sock)
 
     def follow(self, links: Links) -> None:
         """Where to look up what is on the interfaces, and to note what we change there."""
@@ -135,10 +110,7 @@ class AddressHolder:
             before.index, before.mac, before.addresses, before.connected, before.is_owner
         ):
             return False
-        chunks = tuple(
-            self._encode(index, mac, addresses[start : start + CHUNK], connected)
-            for start in range(0, len(addresses), CHUNK)
-        )
+        chunks = encode_chunks(index, mac, addresses, connected)
         self._prepared[router] = Prepared(index, mac, addresses, connected, is_owner, chunks)
         return before is not None and (before.index, before.mac) != (index, mac)
 
@@ -307,15 +279,10 @@ class AddressHolder:
         for index, address in sorted(places):
             by_index.setdefault(index, []).append(address)
         return [
-            Step(Kind.DELETE, self._encode(index, b"", tuple(addresses[start : start + CHUNK]), ()))
+            Step(Kind.DELETE, chunk)
             for index, addresses in by_index.items()
-            for start in range(0, len(addresses), CHUNK)
+            for chunk in encode_chunks(index, b"", addresses)
         ]
-
-    def _encode(self, index: int, mac: bytes, addresses: tuple[Address, ...], connected: tuple[Address, ...]) -> Chunk:
-        adds = [add_address(index, each, any(covers(own, each) for own in connected)) for each in addresses]
-        deletes = [delete_address(index, each) for each in addresses]
-        return Chunk(index, addresses, _batch(adds), _batch(deletes), Frames(mac, [octets for octets, _ in addresses]))
 
     def _put(self, router: str, steps: deque[Step]) -> None:
         if steps:
@@ -335,7 +302,7 @@ class AddressHolder:
             repair.due = repair.last + repair.pause
 
     def _add(self, router: str, step: Step) -> None:
-        failures = self._request(step.chunk.add)
+        failures = request(self._socket, step.chunk.add)
         held = self._held.setdefault(router, set())
         for place, address in enumerate(step.chunk.addresses):
             code = failures.get(place, 0)
@@ -358,7 +325,7 @@ class AddressHolder:
         return prepared is not None and prepared.is_owner and heard is not None and not heard.is_ours
 
     def _delete(self, router: str, step: Step) -> None:
-        failures = self._request(step.chunk.delete)
+        failures = request(self._socket, step.chunk.delete)
         held = self._held.get(router, set())
         for place, address in enumerate(step.chunk.addresses):
             if failures.get(place, 0) in (0, errno.EADDRNOTAVAIL, errno.ENODEV):
@@ -367,29 +334,3 @@ class AddressHolder:
                     self._links.note(step.chunk.index, address, present=False)
             else:
                 self.tally.failed[router] += 1
-
-    def _request(self, batch: bytes) -> dict[int, int]:
-        """Place in the batch -> errno, of those that failed."""
-        failures: dict[int, int] = {}
-        try:
-            self._socket.sendto(batch, (0, 0))
-        except OSError as error:
-            return dict.fromkeys(range(CHUNK), error.errno or errno.EIO)
-        while True:
-            try:
-                octets = self._socket.recv(1 << 16)
-            except OSError:  # EAGAIN: that was all; ENOBUFS cannot be, a chunk's errors fit; the audit would see it
-                return failures
-            for reply in split_messages(octets):
-                if reply.type == NLMSG_ERROR:
-                    failures[reply.sequence - 1] = decode_error(reply).errno
-
-
-def _batch(messages: Sequence[bytes]) -> bytes:
-    """Messages behind each other, numbered from 1 so that an error names its message."""
-    buffer = bytearray().join(messages)
-    offset = 0
-    for number, message in enumerate(messages, 1):
-        struct.pack_into("=I", buffer, offset + 8, number)
-        offset += len(message)
-    return bytes(buffer)

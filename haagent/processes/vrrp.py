@@ -9,6 +9,7 @@ What it holds it keeps while the director is away. It ends, letting go cleanly, 
 """
 
 import argparse
+import errno
 import gc
 import os
 import select
@@ -16,11 +17,9 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from time import monotonic
 
 from haagent.linux.addresses import AddressHolder
-from haagent.linux.announce import Announcer
 from haagent.linux.links import Links
 from haagent.linux.realtime import become_punctual
 from haagent.linux.vrrp_socket import VrrpSocket, packet
@@ -35,11 +34,12 @@ from haagent.processes.vrrp_messages import (
     decode_to_vrrp,
     encode,
 )
+from haagent.processes.vrrp_ports import Ports
 from haagent.processes.vrrp_report import REPORT_INTERVAL, Reporter
 from haagent.vrrp.advertisement import PRIORITY_OWNER, PRIORITY_RELEASE
 from haagent.vrrp.effects import AnnounceAddresses, SendAdvertisement, SetAddresses
 from haagent.vrrp.settings import Interface
-from haagent.vrrp.speaker import Machine, Speaker, SpeakerEffect, Transition
+from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
 
 EXIT_NO_PRIVILEGE = 77
 AUDIT_INTERVAL = 10.0  # seconds between comparisons of all addresses with the kernel
@@ -47,15 +47,6 @@ LOOK_TIME = 5.0  # seconds that the first look at the kernel may take; it takes 
 COLLECT_INTERVAL = 60.0  # seconds between garbage collections, made when no deadline is near
 DATAGRAMS_AT_ONCE = 512  # of one socket in one turn: a flood must not keep us from speaking
 _CAP_NET_ADMIN, _CAP_NET_RAW = 12, 13
-
-
-@dataclass(slots=True)
-class Port:
-    """The sockets on one interface."""
-
-    name: str
-    socket: VrrpSocket
-    announcer: Announcer
 
 
 class VrrpProcess:
@@ -68,7 +59,8 @@ class VrrpProcess:
         self._links = links
         self._detail = detail
         self._reporter = Reporter()
-        self._ports: dict[int, Port] = {}  # by interface index
+        self._ports = Ports()
+        holder.announcers = self._ports.announcers
         self._interfaces: dict[str, Interface] = {}
         self._audit_at = monotonic() + AUDIT_INTERVAL
         self._report_at = self._collect_at = monotonic()
@@ -89,7 +81,7 @@ class VrrpProcess:
         stop = list(stop)
         while True:
             readers: list[int | socket.socket | VrrpSocket] = [*stop, self._links.socket]
-            readers += [port.socket for port in self._ports.values()]
+            readers += [port.socket for port in self._ports.by_index.values()]
             connection = self._director.socket
             if connection is not None:
                 readers.append(connection)
@@ -129,7 +121,7 @@ class VrrpProcess:
         self._do_chores(now)
 
     def _hear_segment(self, now: float) -> None:
-        for port in list(self._ports.values()):
+        for port in list(self._ports.by_index.values()):
             for _ in range(DATAGRAMS_AT_ONCE):
                 datagram = port.socket.receive()
                 if datagram is None:
@@ -177,7 +169,7 @@ class VrrpProcess:
         changes = self._links.receive()
         for index in changes.vanished:
             self._holder.interface_gone(index)
-            self._close(index)
+            self._ports.close(index)
         effects: list[SpeakerEffect] = []
         if changes.is_changed:
             self._interfaces = {each.name: each for each in self._links.interfaces()}
@@ -220,7 +212,7 @@ class VrrpProcess:
         for machine in self._speaker.machines.values():
             settings = machine.settings
             interface = self._interfaces.get(settings.interface)
-            if interface is None or not self._open(interface):
+            if interface is None or not self._ports.open(interface):
                 continue
             virtual = settings.virtual_addresses + settings.unadvertised_addresses
             own = {octets for octets, _ in virtual}
@@ -236,35 +228,10 @@ class VrrpProcess:
                 effects += self._speaker.segment_changed(settings.interface, now)
         wanted = {machine.settings.interface for machine in self._speaker.machines.values()}
         wanted |= {machine.settings.interface for machine in self._speaker.retired.values()}
-        for index, port in list(self._ports.items()):
+        for index, port in list(self._ports.by_index.items()):
             if port.name not in wanted:
-                self._close(index)
+                self._ports.close(index)
         return effects
-
-    def _open(self, interface: Interface) -> bool:
-        port = self._ports.get(interface.index)
-        if port is not None and port.name == interface.name:
-            return True
-        self._close(interface.index)
-        vrrp_socket = VrrpSocket.open(interface.index)
-        announcer = Announcer.open(interface.index)
-        if isinstance(vrrp_socket, VrrpSocket) and isinstance(announcer, Announcer):
-            self._ports[interface.index] = Port(interface.name, vrrp_socket, announcer)
-            self._holder.announcers[interface.index] = announcer
-            return True
-        for each in (vrrp_socket, announcer):
-            if isinstance(each, OSError):
-                print(f"haagent vrrp: no socket on {interface.name}: {each.strerror}", file=sys.stderr)
-            else:
-                each.close()
-        return False
-
-    def _close(self, index: int) -> None:
-        port = self._ports.pop(index, None)
-        self._holder.announcers.pop(index, None)
-        if port is not None:
-            port.socket.close()
-            port.announcer.close()
 
     # ------------------------------------------------------------------ effects
 
@@ -283,17 +250,15 @@ class VrrpProcess:
 
     def _send(self, router: str, priority: int) -> None:
         machine = self._speaker.sender(router, priority)
-        sent = self._send_on(machine, priority)
-        machine.counters["advertisements_sent" if sent else "send_failures"] += 1
-        if sent and priority == PRIORITY_RELEASE:
-            machine.counters["priority_zero_sent"] += 1
-
-    def _send_on(self, machine: Machine, priority: int) -> bool:
         interface = self._interfaces.get(machine.settings.interface)
-        port = self._ports.get(interface.index) if interface else None
-        if port is None:
-            return False
-        return port.socket.send(packet(machine.messages[priority], machine.source)) == 0
+        port = self._ports.by_index.get(interface.index) if interface else None
+        failure = 0 if port is not None else errno.ENODEV
+        for message in self._speaker.utterance(router, priority):
+            if port is not None:
+                failure = port.socket.send(packet(message, machine.source)) or failure
+        machine.counters["send_failures" if failure else "advertisements_sent"] += 1
+        if priority == PRIORITY_RELEASE and not failure:
+            machine.counters["priority_zero_sent"] += 1
 
     def _take_tally(self) -> None:
         tally = self._holder.tally

@@ -26,6 +26,9 @@ from haagent.vrrp.router import Active, Backup, Initialize, Instant, State, dead
 from haagent.vrrp.settings import Fault, Interface, RouterSettings, Surroundings, Tracking, effective_priority, resolve
 from haagent.vrrp.virtual_router import VirtualRouter
 
+TWINS_AT_FIRST = 4  # advertisements of a new Active router that go out in both checksum forms
+TWIN_EVERY = 16  # and one of so many later
+
 StateName = Literal["initialize", "backup", "active"]
 
 
@@ -64,6 +67,8 @@ class Machine:
     heard: Heard | None = None
     counters: Counter[str] = field(default_factory=Counter)
     messages: dict[int, bytes] = field(default_factory=dict)  # priority -> prepared VRRP message
+    twins: dict[int, bytes] = field(default_factory=dict)  # the same in the other form, while no peer was heard
+    spoken: int = 0  # advertisements since it became Active
     source: bytes = b""  # packed: where these messages come from; still known when a fault has ended the parameters
 
     @property
@@ -216,6 +221,22 @@ class Speaker:
         """The prepared VRRP message of a SendAdvertisement."""
         return self.sender(router, priority).messages[priority]
 
+    def utterance(self, router: str, priority: int) -> tuple[bytes, ...]:
+        """What a SendAdvertisement puts on the wire, now: the message, and at times its twin.
+
+        Where `checksum` is "auto" and no peer was heard yet, one that takes the other form only cannot read us. And
+        keepalived 2.2.7 sets its Adver_Timer anew for every datagram that it refuses: as Active router it falls silent
+        when ours come faster than its own, and we would never learn its form. One that it can read makes it speak.
+        """
+        machine = self.sender(router, priority)
+        message, twin = machine.messages[priority], machine.twins.get(priority)
+        machine.spoken += 1
+        if twin is not None and (
+            priority == wire.PRIORITY_RELEASE or machine.spoken <= TWINS_AT_FIRST or machine.spoken % TWIN_EVERY == 0
+        ):
+            return message, twin
+        return (message,)
+
     def effective_priority(self, router: str) -> int:
         return effective_priority(self.machines[router].settings, self._surroundings)
 
@@ -261,15 +282,9 @@ class Speaker:
         if parameters.checksum != "auto":
             form = ChecksumForm(parameters.checksum)
         machine.source = parameters.primary_address
-        machine.messages = {
-            priority: wire.encode(
-                Advertisement(
-                    parameters.vrid, priority, parameters.advertisement_interval, parameters.advertised, form
-                ),
-                parameters.primary_address,
-            )
-            for priority in (parameters.priority, wire.PRIORITY_RELEASE)
-        }
+        machine.messages = _encode(parameters, form)
+        is_form_known = machine.peer_form is not None or parameters.checksum != "auto"
+        machine.twins = {} if is_form_known else _encode(parameters, ChecksumForm.PSEUDO_HEADER)
 
     def _count(self, machine: Machine, heard: Advertisement) -> None:
         counters = machine.counters
@@ -299,6 +314,7 @@ class Speaker:
             machine.since = now
             machine.reason = because or explain(parameters, before, event, now, machine.heard)
             if machine.state_name == "active":
+                machine.spoken = 0
                 machine.counters["active_transitions"] += 1
             effects.append(Transition(parameters.name, previous, machine.state_name, machine.reason))
         return effects
@@ -308,6 +324,17 @@ class Speaker:
             return []
         machine.reason = sentence
         return [Transition(machine.settings.name, machine.state_name, machine.state_name, sentence)]
+
+
+def _encode(parameters: VirtualRouter, form: ChecksumForm) -> dict[int, bytes]:
+    """Priority -> message, for the two priorities that a router ever says."""
+    return {
+        priority: wire.encode(
+            Advertisement(parameters.vrid, priority, parameters.advertisement_interval, parameters.advertised, form),
+            parameters.primary_address,
+        )
+        for priority in (parameters.priority, wire.PRIORITY_RELEASE)
+    }
 
 
 def explain(router: VirtualRouter, state: State, event: Event, now: Instant, heard: Heard | None) -> str:

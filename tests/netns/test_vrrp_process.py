@@ -108,8 +108,8 @@ def test_a_clean_stop_says_priority_0(segment: Segment, tmp_path: Path) -> None:
             packet = wire.recv(100)
             if packet[9] == 112 and packet[12:16] == bytes((192, 0, 2, 1)):
                 priorities.append(packet[22])
-    assert priorities[-1] == 0
-    assert priorities.count(0) == 1
+    # last and once; in both checksum forms, for no peer was heard yet
+    assert priorities[priorities.index(0) :] == [0, 0]
     assert become(segment, "b")
     assert "let go (priority 0)" in b.director.transitions()[-1][1]
     assert client_reaches(segment, "b")

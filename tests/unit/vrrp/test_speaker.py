@@ -281,6 +281,23 @@ def test_auto_speaks_the_peers_form() -> None:
     assert read(speaker.message("web", 100)).checksum_form is ChecksumForm.RFC9568
 
 
+def test_while_no_peer_was_heard_auto_speaks_both_forms_at_first_and_at_times() -> None:
+    speaker = active()
+    said = [[read(each).checksum_form for each in speaker.utterance("web", 100)] for _ in range(40)]
+    both = [ChecksumForm.RFC9568, ChecksumForm.PSEUDO_HEADER]
+    assert [place for place, forms in enumerate(said, 1) if forms == both] == [1, 2, 3, 4, 16, 32]
+    assert all(forms in (both, both[:1]) for forms in said)
+    assert len(speaker.utterance("web", 0)) == 2  # whoever is there hears the farewell
+    hear(speaker, 50, 11.0)
+    assert {len(speaker.utterance("web", 100)) for _ in range(40)} == {1}
+
+
+@pytest.mark.parametrize("form", list(ChecksumForm))
+def test_a_configured_form_is_the_only_one(form: ChecksumForm) -> None:
+    speaker = active(replace(WEB, checksum=form.value))
+    assert [read(each).checksum_form for each in speaker.utterance("web", 100)] == [form]
+
+
 def test_auto_keeps_the_peers_form_over_a_reload() -> None:
     speaker = started()
     hear(speaker, 200, 1.0, form=ChecksumForm.PSEUDO_HEADER)
