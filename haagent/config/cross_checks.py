@@ -9,6 +9,7 @@ from typing import Any
 
 from haagent.config.error import Found, show
 from haagent.config.kernel_checks import kernel_checks
+from haagent.config.path_checks import path_checks
 from haagent.config.reading import Draft, no_such
 from haagent.config.service_checks import family_of, own_addresses, service_checks
 from haagent.config.values import enumerated
@@ -40,6 +41,7 @@ def cross_check(drafts: Drafts) -> list[Found]:
         *service_checks(drafts.virtual_services, drafts.checks, drafts.check_names, drafts.router_names),
         *_machines(drafts.virtual_services.values()),
         *_service_addresses(drafts),
+        *path_checks(drafts.director, drafts.sysctl, drafts.virtual_services, drafts.checks),
         *kernel_checks(drafts.connection_sync, drafts.sysctl, drafts.virtual_services.values()),
     ]
 

@@ -17,6 +17,7 @@ TunnelChecksum = Literal["none", "checksum", "remote_checksum"]
 PoolCondition = Literal["empty", "below_quorum", "below_fraction"]
 ChecksumPolicy = Literal["auto", "rfc9568", "pseudo_header"]
 WhenDown = Literal["remove", "quiesce"]
+PathCheck = Literal["off", "report", "require"]
 
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos")
 SCHEDULER_FLAGS = {"sh": ("fallback", "port"), "mh": ("fallback", "port")}  # include/uapi/linux/ip_vs.h
@@ -32,6 +33,7 @@ class Director(Struct, frozen=True, kw_only=True):
     runtime_directory: str = "/run/haagent"  # sockets, below it a folder per director name
     state_directory: str = "/var/lib/haagent"  # history and ownership, below it a folder per director name
     audit_interval: float = 30.0  # the kernel's table is compared with the wanted one this often
+    path_mark_base: int = 0x48410000  # path checks use firewall marks from here on, 65536 of them
 
 
 class Snmp(Struct, frozen=True, kw_only=True):
@@ -206,6 +208,7 @@ class VirtualService(Struct, frozen=True, kw_only=True):
     forwarding_method: ForwardingMethod
     tunnel: Tunnel | None = None  # of the real servers that say nothing else
     checks: tuple[str, ...] = ()  # names of checks; all must pass. None: a real server is always in service
+    path_check: PathCheck = "off"  # probe the virtual address through each real server; require: both must pass
     when_down: WhenDown = "remove"
     quorum: int = 1  # sum of live weights: with less the sorry server serves
     quorum_hysteresis: int = 0  # reached at quorum + this, lost below quorum - this

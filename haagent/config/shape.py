@@ -23,6 +23,7 @@ from haagent.config.values import (
     INTERFACE,
     INTERFACE_ADDRESS,
     NAME,
+    PATH_CHECK,
     PORTS,
     SYSCTL_NAME,
     SYSCTLS,
@@ -99,6 +100,7 @@ DIRECTOR = Table(
         "runtime_directory": Key(ABSOLUTE_PATH),
         "state_directory": Key(ABSOLUTE_PATH),
         "audit_interval": Key(seconds(1, 3600)),
+        "path_mark_base": Key(integer(0x10000, 0xFFFF0000)),
     },
 )
 
@@ -277,6 +279,7 @@ VIRTUAL_SERVICE = Table(
         "forwarding_method": Key(_FORWARDING_METHOD),
         "tunnel": Key(TUNNEL),
         "check": Key(_NAMES, field="checks"),
+        "path_check": Key(PATH_CHECK),
         "when_down": Key(choice("way", ("remove", "quiesce"))),
         "quorum": Key(integer(1, 0x7FFFFFFF)),
         "quorum_hysteresis": Key(integer(0, 0x7FFFFFFF)),

@@ -91,6 +91,17 @@ def _boolean(value: object) -> bool | Wrong:
 
 BOOLEAN = Scalar("true or false", _boolean, {"type": "boolean"})
 
+_PATH_CHECKS = {True: "require", False: "off", "report": "report"}
+
+
+def _path_check(value: object) -> str | Wrong:
+    if type(value) in (bool, str) and value in _PATH_CHECKS:
+        return _PATH_CHECKS[value]
+    return Wrong(f'expected true, false or "report", got {describe(value)}')
+
+
+PATH_CHECK = Scalar('true, false or "report"', _path_check, {"enum": [True, False, "report"]})
+
 
 def choice(noun: str, options: Sequence[str], *, not_yet: Mapping[str, str] | None = None) -> Scalar:
     """One of a few words. `not_yet`: words that will come, with the name of the feature."""

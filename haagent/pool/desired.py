@@ -120,9 +120,9 @@ def pool(
         elif service.when_down == "quiesce" or live.get(server.name) == 0:
             weight = 0
         if weight is not None:
-            destinations[destination_key(server.address, server.port)] = _destination(server, weight)
+            destinations[destination_key(server.address, server.port)] = destination_of(server, weight)
     if uses_sorry_server and (sorry := service.sorry_server) is not None:
-        destinations[destination_key(sorry.address, sorry.port)] = _destination(sorry, SORRY_WEIGHT)
+        destinations[destination_key(sorry.address, sorry.port)] = destination_of(sorry, SORRY_WEIGHT)
     return Pool(
         service=_service(service, destinations),
         serving=frozenset(serving),
@@ -168,7 +168,8 @@ def _service(service: VirtualService, destinations: Mapping[DestinationKey, Dest
     )
 
 
-def _destination(server: RealServer | SorryServer, weight: int) -> Destination:
+def destination_of(server: RealServer | SorryServer, weight: int) -> Destination:
+    """The kernel's entry for it."""
     tunnel = server.tunnel or Tunnel()
     upper, lower = (server.upper_threshold, server.lower_threshold) if isinstance(server, RealServer) else (0, 0)
     return Destination(

@@ -395,7 +395,7 @@ WRONG = [
             "1:17: virtual_router.r.virtual_addresses: missing; expected an array of addresses",
         ],
     ),
-    (SERVICE + "path_check = true", ["6:1: virtual_service.s.path_check: unknown key; did you mean \"check\"?"]),
+    (SERVICE + "path_chek = true", ["6:1: virtual_service.s.path_chek: unknown key; did you mean \"path_check\"?"]),
     (SERVICE + "virtual_address = 1", ['6:1: virtual_service.s.virtual_address: unknown key; did you mean "address"?']),
     # types and ranges
     ("snmp.agentx = 1", ['1:6: snmp.agentx: expected "unix:/var/agentx/master", "tcp:127.0.0.1:705" or "" (no subagent), got the integer 1']),
