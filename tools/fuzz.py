@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.fuzz.run import Failure, fuzz, fuzz_for
+from tests.fuzz.run import Failure, fuzz, fuzz_for, place
 from tests.fuzz.targets import TARGETS
 
 SLICE = 5.0  # seconds of one target at a time, so that a short run sees all of them
@@ -38,15 +38,15 @@ def main() -> int:
     turns = max(1, round(each / SLICE))
     jobs = [(name, first + turn * 10_000_000, each / turns) for turn in range(turns) for name in names]
     rounds: dict[str, int] = dict.fromkeys(names, 0)
-    failures: list[Failure] = []
+    failures: dict[tuple[str, str], Failure] = {}  # one for each place in the code
     with ProcessPoolExecutor(processes) as pool:
         for name, done, found in pool.map(run, *zip(*jobs, strict=True)):
             rounds[name] += done
             for failure in found:
-                print(failure, flush=True)
-            failures += found
+                if failures.setdefault((name, place(failure)), failure) is failure:
+                    print(failure, flush=True)
     for name, done in rounds.items():
-        print(f"{name:16} {done:9} inputs, {sum(each.target == name for each in failures)} failures")
+        print(f"{name:16} {done:9} inputs, {sum(target == name for target, _ in failures)} failures")
     return 1 if failures else 0
 
 

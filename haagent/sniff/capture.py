@@ -148,7 +148,7 @@ def _of_ipv6(packet: Packet, ip: Packet, at: float) -> Record | None:
 
 
 def _arp(arp: Packet, at: float) -> ArpHeard | None:
-    if (arp.hwlen, arp.plen, arp.ptype) != (6, 4, 0x0800) or arp.op not in (_ARP_REQUEST, _ARP_REPLY):
+    if (arp.hwtype, arp.hwlen, arp.plen, arp.ptype) != (1, 6, 4, 0x0800) or arp.op not in (_ARP_REQUEST, _ARP_REPLY):
         return None
     return ArpHeard(
         at,

@@ -8,7 +8,7 @@ from tests.fuzz.mutate import mutate
 from tests.fuzz.run import fuzz, replay
 from tests.fuzz.targets import TARGETS, Target
 
-ROUNDS = {"config": 150, "topology": 150}  # slow ones; the others:
+ROUNDS = {"config": 150, "topology": 150, "sniff": 150}  # slow ones; the others:
 MANY = 1000
 
 

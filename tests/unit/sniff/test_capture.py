@@ -94,6 +94,12 @@ def test_what_every_router_discards(name: str, reason: str) -> None:
     assert said.reason.name == reason
 
 
+def test_arp_on_other_hardware_than_ethernet_is_none_of_ours() -> None:
+    """scapy then gives the hardware addresses as octets, not as text."""
+    other = bytes.fromhex("ffffffffffff0200000000020806f401080006040001020000000002c0000202000000000000c000026e")
+    assert dissect(Frame(1.0, other)) is None
+
+
 def test_padding_is_no_part_of_the_message() -> None:
     assert isinstance(spoken(dissect(frame(NEGATIVE["v3_ethernet_padded_60"]))), Spoken)
 
