@@ -7,10 +7,10 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
-from haagent.control.requests import Answer, Refused, Request, decode_request, encode
+from haagent.control.requests import Answer, History, Refused, Request, decode_request, encode
 
 LINE_LIMIT = 65536
 Handler = Callable[[Request], AsyncIterator[Answer]]
@@ -53,8 +53,12 @@ class ControlServer:
                 if refusal := refuse(writer.get_extra_info("socket"), self._group):
                     await _send(writer, Refused(refusal))
                 elif line:
-                    async for answer in self._handler(decode_request(line)):
-                        await _send(writer, answer)
+                    request = decode_request(line)
+                    answers = self._handler(request)
+                    if isinstance(request, History) and request.follow:
+                        await _while_heard(reader, _send_all(writer, answers))
+                    else:
+                        await _send_all(writer, answers)
             except (ValueError, RecursionError) as error:  # msgspec.DecodeError is a ValueError
                 await _send(writer, Refused(f"not a request: {error}"))
             finally:
@@ -73,6 +77,22 @@ def refuse(peer: socket.socket, group: str) -> str | None:
     except KeyError:
         return "only root may use the control socket"
     return None if wanted in groups else f"only root and members of {group} may use the control socket"
+
+
+async def _while_heard(reader: asyncio.StreamReader, sending: Coroutine[None, None, None]) -> None:
+    """An answer without end is over when its listener goes, not only when there is something to tell."""
+    task, gone = asyncio.create_task(sending), asyncio.create_task(reader.read())
+    await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+    for each in (task, gone):
+        each.cancel()
+    await asyncio.wait((task, gone))
+    if not task.cancelled():
+        task.result()
+
+
+async def _send_all(writer: asyncio.StreamWriter, answers: AsyncIterator[Answer]) -> None:
+    async for answer in answers:
+        await _send(writer, answer)
 
 
 async def _send(writer: asyncio.StreamWriter, answer: Answer) -> None:

@@ -441,7 +441,8 @@ def test_a_service_that_somebody_else_made_is_taken_over_without_moving_a_flow(s
     with stage.sampling() as samples:
         stage.reload(
             BASE + f'[virtual_service.taken]\naddress = "{VIP}"\nport = 83\nscheduler = "rr"\ncheck = ["other"]\n'
-            'forwarding_method = "masquerading"\nreal_servers = [{ name = "rs1", address = "192.0.2.11", port = 8080 }]\n'
+            'real_servers = [{ name = "rs1", address = "192.0.2.11", port = 8080 }]\n'
+            'forwarding_method = "masquerading"\n'
             '[check.other]\ntype = "http"\ninterval = 0.5\ntimeout = 0.5\n'
         )
         stage.until(SERVICE, RS1, RS2, RS3, NS_SERVICE, NS, theirs[0], judged)
