@@ -13,16 +13,30 @@ from msgspec import structs
 from haagent.config.model import Check, Config, InterfaceTrack, RealServer, VirtualRouter, VirtualService
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned
-from haagent.ipvs.table import Counts, DestinationKey, ServiceKey, Table
+from haagent.ipvs.table import Counts, DestinationCounts, DestinationKey, ServiceKey, Table
 from haagent.pool.desired import Adopted, Pool, destination_key, packed, pool, service_key, weights
 from haagent.pool.marks import marks
+from haagent.pool.operator import (
+    AUTOMATIC,
+    HAAGENT,
+    Override,
+    Overrides,
+    advance,
+    finish,
+    is_idle,
+    next_deadline,
+    operated,
+    override_cause,
+    words,
+)
+from haagent.pool.settings import Settings, wanted_settings
 from haagent.pool.tracking import tracking
 from haagent.processes.messages import Probe
 from haagent.snapshot import HealthState, ServiceState
 from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
 
 Instant = float
-Subject = Literal["configuration", "router", "service", "quorum", "real_server", "table", "process"]
+Subject = Literal["configuration", "router", "service", "quorum", "real_server", "operator", "table", "process"]
 
 # ---------------------------------------------------------------------------------------- events
 
@@ -52,6 +66,22 @@ class TableObserved:
     repairs: int  # changes made although nothing new was wanted: somebody else had edited the table
     failures: tuple[str, ...]  # one sentence for each change that the kernel refused
     marks: Marks = frozenset()
+    settings: Settings = field(default_factory=Settings)
+    is_counted: bool = False  # `table` and `counts` are one look at the kernel, and nothing was changed since
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorChanged:
+    """What operators said, all of it: as stored at start, after a request, or merged with what the peer knows."""
+
+    overrides: Overrides
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """`Core.next_deadline` came. `wall` is the wall clock, in which operators' deadlines are."""
+
+    wall: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +134,8 @@ Event = (
     | RoutersObserved
     | ProcessConnected
     | ProcessLost
+    | OperatorChanged
+    | DeadlinePassed
 )
 
 # --------------------------------------------------------------------------------------- effects
@@ -111,11 +143,13 @@ Event = (
 
 @dataclass(frozen=True, slots=True)
 class SetVirtualServices:
-    """Level: the whole wanted table and all firewall marks. In the table the kernel may also hold what is not `owned`."""
+    """Level: the whole wanted table, all firewall marks, the kernel's settings. Its table may also hold what is not
+    `owned`."""
 
     table: Table
     owned: Owned
     marks: Marks = frozenset()
+    settings: Settings = field(default_factory=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +182,14 @@ class Record:
     previous: str
     state: str
     cause: str
+    actor: str = HAAGENT  # or a user's name
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOverrides:
+    """Level: what operators said, to be on disk before what follows from it is done."""
+
+    overrides: Overrides
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +199,7 @@ class Notify:
     transition: RouterTransitioned
 
 
-Effect = SetVirtualServices | SetProbes | SetRouters | SetTracking | Record | Notify
+Effect = SetVirtualServices | SetProbes | SetRouters | SetTracking | Record | StoreOverrides | Notify
 
 # ----------------------------------------------------------------------------------------- state
 
@@ -198,6 +240,10 @@ class Core:
     counts: Counts = field(default_factory=dict)
     failures: tuple[str, ...] = ()
     repairs: int = 0
+    overrides: Overrides = field(default_factory=dict)  # what operators said
+    observed_settings: Settings = field(default_factory=Settings)
+    _settings: Settings = field(default_factory=Settings)
+    _idle: list[ServerKey] = field(default_factory=list)  # drained, without connections in the last look
     _adopted: Adopted = field(default_factory=dict)
     _found: frozenset[ServiceKey] = frozenset()  # services that the kernel held at start
     _roles: dict[str, str] = field(default_factory=dict)  # state by router, once it was told
@@ -218,9 +264,11 @@ class Core:
                 return self._load(config, now)
             case HealthChanged(id=id_, health=health, detail=detail):
                 return self._judge(id_, health, detail, now)
-            case TableObserved(table, counts, repairs, failures, marks):
-                self.observed_marks = marks
-                return self._observe(table, counts, repairs, failures)
+            case TableObserved(table, counts, repairs, failures):
+                self.observed_marks, self.observed_settings = event.marks, event.settings
+                effects = self._observe(table, counts, repairs, failures)
+                self._idle = self._find_idle() if event.is_counted else []
+                return effects
             case RouterTransitioned(name, previous, state, reason):
                 return [
                     Record("router", name, previous, state, reason),
@@ -233,6 +281,10 @@ class Core:
                 return [Record("process", process, "", "running", detail), *self._levels_of(process)]
             case ProcessLost(process):
                 return [Record("process", process, "running", "lost", "its connection ended")]
+            case OperatorChanged(overrides):
+                return self._operate(overrides, now)
+            case DeadlinePassed(wall):
+                return self._pass_deadline(wall, now)
 
     # ------------------------------------------------------------------ configuration
 
@@ -240,7 +292,7 @@ class Core:
         previous = "" if self.config is None else "running"
         if self.config is not None:
             self._adopted = self._adoptable()
-        self.config = config
+        self.config, self._settings = config, wanted_settings(config)
         self._services = {service.name: service for service in config.virtual_services}
         self._assign_probes(config)
         self._owned = owned_by(config, self._owned)
@@ -326,14 +378,19 @@ class Core:
                     )
             self.standings[key] = after
 
+        old = self.pools.get(service.name)
+        new = self.pools[service.name] = self._pool(service, self.overrides)
+        if service.quorum + service.quorum_hysteresis > 1 and (old is None or old.has_quorum != new.has_quorum):
+            effects.append(_quorum_record(service, old, new))
+        return [*effects, *self._set_state(service, now)]
+
+    def _pool(self, service: VirtualService, overrides: Overrides) -> Pool:
         def health(server: RealServer) -> HealthState:
             return self.standings[service.name, server.name].health
 
         old = self.pools.get(service.name)
-        new = self.pools[service.name] = pool(service, health, self._adopted, old.memory if old else None)
-        if service.quorum + service.quorum_hysteresis > 1 and (old is None or old.has_quorum != new.has_quorum):
-            effects.append(_quorum_record(service, old, new))
-        return [*effects, *self._set_state(service, now)]
+        wanted, adopted = operated(service, self._adopted, overrides)
+        return pool(wanted, health, adopted, old.memory if old else None)
 
     def _set_state(self, service: VirtualService, now: Instant) -> list[Effect]:
         before, each = self.states.get(service.name), self.pools[service.name]
@@ -371,6 +428,67 @@ class Core:
             if failing:
                 return Standing(health, "; ".join(f"{name}: {v.detail}" for name, v in failing), 0.0)
         return Standing("up", "; ".join(f"{name}: {v.detail}" for name, v in verdicts), 0.0)
+
+    # ------------------------------------------------------------------ operators
+
+    def next_deadline(self) -> float | None:
+        """When DeadlinePassed is due (wall clock): ask after every event. 0: something is due now."""
+        return 0.0 if self._idle else next_deadline(self.overrides)
+
+    def projected(self, overrides: Overrides) -> dict[str, Pool]:
+        """The pools of the services about which `overrides` says something else than is known, as they would be."""
+        names = {key[0] for key, word in overrides.items() if self.overrides.get(key) != word}
+        return {name: self._pool(each, overrides) for name, each in self._services.items() if name in names}
+
+    def _pass_deadline(self, wall: float, now: Instant) -> list[Effect]:
+        if self.config is None:
+            return []
+        me = self.config.director.name
+        overrides = advance(finish(self.overrides, self._idle, wall, me), wall, me)
+        return [] if overrides == self.overrides else [StoreOverrides(overrides), *self._operate(overrides, now)]
+
+    def _operate(self, overrides: Overrides, now: Instant) -> list[Effect]:
+        """Recompute the services about which something new was said; records for that."""
+        before, self.overrides = self.overrides, overrides
+        self._idle = []
+        if self.config is None:
+            return []
+        changed = {key: word for key, word in overrides.items() if before.get(key, AUTOMATIC) != word}
+        effects: list[Effect] = [
+            _operator_record(key, before.get(key, AUTOMATIC), each) for key, each in changed.items()
+        ]
+        for name in dict.fromkeys(service for service, _ in changed):
+            if name in self._services:
+                effects += self._compute(self._services[name], now)
+        return [*effects, self._wanted(), *self._track()]
+
+    def _find_idle(self) -> list[ServerKey]:
+        """Drained servers whose last connection is closed, as far as this director is the one to say so."""
+        idle = []
+        for (name, server_name), word in self.overrides.items():
+            service = self._services.get(name)
+            if word.admin != "drained" or word.keep or service is None or not self._counts_connections(service):
+                continue
+            key = service_key(service)
+            for server in service.real_servers:
+                target = destination_key(server.address, server.port)
+                if server.name == server_name and key in self.observed:
+                    kernel = self.observed[key].destinations.get(target)
+                    if is_idle(word, kernel, self.counts.get((key, target), DestinationCounts())):
+                        idle.append((name, server_name))
+        return idle
+
+    def _counts_connections(self, service: VirtualService) -> bool:
+        """Whether its connections come through here: a Backup has none, and must not end the Active's drain."""
+        if not self._is_here(service) or self.config is None:
+            return False
+        own = {service.address, *service.addresses}
+        holders = [
+            router.name
+            for router in self.config.virtual_routers
+            if any(each.address in own for each in router.virtual_addresses + router.unadvertised_addresses)
+        ]
+        return not holders or any(self._roles.get(name) == "active" for name in holders)
 
     # ------------------------------------------------------------------ the kernel's table
 
@@ -415,7 +533,7 @@ class Core:
     def _wanted(self) -> SetVirtualServices:
         here = {name: service for name, service in self._services.items() if self._is_here(service)}
         table = {service_key(service): self.pools[name].service for name, service in here.items()}
-        return SetVirtualServices(table, self._owned, marks(here.values()))
+        return SetVirtualServices(table, self._owned, marks(here.values()), self._settings)
 
     def _track(self) -> list[Effect]:
         assert self.config is not None
@@ -451,6 +569,10 @@ def _quorum_record(service: VirtualService, old: Pool | None, new: Pool) -> Reco
     words = {True: "reached", False: "lost"}
     cause = f"live weight {new.live_weight}, quorum {service.quorum}, hysteresis {service.quorum_hysteresis}"
     return Record("quorum", service.name, words[old.has_quorum] if old else "", words[new.has_quorum], cause)
+
+
+def _operator_record(key: ServerKey, old: Override, new: Override) -> Record:
+    return Record("operator", "/".join(key), words(old), words(new), override_cause(new), new.actor)
 
 
 def present(owned: Owned, table: Table) -> Owned:

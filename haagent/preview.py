@@ -8,6 +8,8 @@ from ipaddress import ip_address
 from haagent.config.model import Config
 from haagent.control.requests import Step
 from haagent.core import ConfigLoaded, Core, Instant, SetVirtualServices
+from haagent.ipvs.daemon import StopDaemon, SyncDaemon, SyncRole, plan_daemons
+from haagent.ipvs.marks import FAMILY as MARKS_FAMILY
 from haagent.ipvs.marks import TABLE as MARKS_TABLE
 from haagent.ipvs.marks import MarkRule, Marks, rule_text
 from haagent.ipvs.plan import (
@@ -34,13 +36,19 @@ from haagent.ipvs.table import (
     ServiceKey,
     Table,
 )
+from haagent.pool.connection_sync import wanted_daemons
+from haagent.pool.settings import Settings
+from haagent.pool.sysctls import wanted_sysctls
 from haagent.vrrp.advertisement import PRIORITY_OWNER
 
 _PROTOCOLS = {PROTOCOL_TCP: "tcp", PROTOCOL_UDP: "udp", PROTOCOL_SCTP: "sctp"}
 
 
-def preview(core: Core, config: Config, now: Instant) -> tuple[Step, ...]:
-    """The changes that the table keeper would make if `config` were loaded, in its order."""
+def preview(core: Core, config: Config, now: Instant, settings: Settings | None = None) -> tuple[Step, ...]:
+    """The changes that the table keeper would make if `config` were loaded, in its order.
+
+    `settings`: the kernel's values now of what `config` wants; None: as the core knows them.
+    """
     trial = copy.copy(core)
     for each in fields(trial):
         value = getattr(trial, each.name)
@@ -49,12 +57,56 @@ def preview(core: Core, config: Config, now: Instant) -> tuple[Step, ...]:
     levels = [effect for effect in trial.handle(ConfigLoaded(config), now) if isinstance(effect, SetVirtualServices)]
     changes = plan(core.observed, levels[-1].table, levels[-1].owned)
     steps = tuple(step(change, core.observed) for change in changes)
-    return steps + mark_steps(core.observed_marks, levels[-1].marks)
+    steps += mark_steps(core.observed_marks, levels[-1].marks)
+    return steps + setting_steps(settings or core.observed_settings, config)
+
+
+def setting_steps(observed: Settings, config: Config) -> tuple[Step, ...]:
+    """Kernel parameters, each with its reason, and connection sync daemons. What is not known yet counts as unset."""
+    parameters = tuple(
+        Step(
+            action="set",
+            subject="sysctl",
+            name=name,
+            before=observed.sysctls.get(name, "unknown"),
+            after=f"{setting.value} ({setting.reason})",
+        )
+        for name, setting in wanted_sysctls(config).items()
+        if observed.sysctls.get(name) != setting.value
+    )
+    returned = tuple(
+        Step(
+            action="set",
+            subject="sysctl",
+            name=name,
+            before=observed.sysctls.get(name, "unknown"),
+            after=f"{value} (as it was before haagent)",
+        )
+        for name, value in observed.before.items()
+        if name not in wanted_sysctls(config)
+    )
+    daemons = tuple(
+        Step(action="remove", subject="sync", name=change.role.name.lower(), before=sync_text(observed, change.role))
+        if isinstance(change, StopDaemon)
+        else Step(action="add", subject="sync", name=change.role.name.lower(), after=daemon_text(change.daemon))
+        for change in plan_daemons(observed.daemons, wanted_daemons(config), observed.owned)
+    )
+    return parameters + returned + daemons
+
+
+def sync_text(settings: Settings, role: SyncRole) -> str:
+    running = settings.daemons.get(role)
+    return daemon_text(running) if running else ""
+
+
+def daemon_text(daemon: SyncDaemon) -> str:
+    group = f", group {ip_address(daemon.group)}" if daemon.group else ""
+    return f"{daemon.interface}, sync id {daemon.sync_id}{group}, port {daemon.port or 8848}"
 
 
 def mark_steps(observed: Marks, wanted: Marks) -> tuple[Step, ...]:
     """Rules of our nftables table; they change together, in one transaction."""
-    table = f"nftables inet {MARKS_TABLE}"
+    table = f"nftables {MARKS_FAMILY} {MARKS_TABLE}"
 
     def text(rule: MarkRule) -> str:
         return rule_text(rule) if rule.address else "a rule or chain that is not ours"

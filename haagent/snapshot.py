@@ -56,6 +56,17 @@ class CheckStatus(Struct, frozen=True, kw_only=True):
     detail: str  # the last result in one sentence
 
 
+class OverrideStatus(Struct, frozen=True, kw_only=True):
+    """What an operator said about a real server."""
+
+    weight: int | None = None  # instead of configured_weight
+    deadline: float = 0.0  # a drained one is disabled then; 0: none
+    until: float = 0.0  # it is enabled again then; 0: when somebody says so
+    at: float = 0.0  # when it was said
+    actor: str = ""  # who said so; "haagent" where a drain ended by itself
+    connections_left: int = 0  # that a drain waits for
+
+
 class RealServerStatus(Struct, frozen=True, kw_only=True):
     name: str
     address: str
@@ -63,7 +74,8 @@ class RealServerStatus(Struct, frozen=True, kw_only=True):
     forwarding_method: str
     sorry: bool = False
     health: HealthState  # all checks together
-    admin: AdminState = "enabled"
+    admin: AdminState = "enabled"  # what an operator said
+    override: OverrideStatus | None = None  # None: the configuration and the checks decide alone
     since: float  # of health
     reason: str  # one sentence
     configured_weight: int

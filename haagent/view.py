@@ -12,8 +12,10 @@ from haagent.config.model import ALL_PORTS, PortRange, RealServer, SorryServer, 
 from haagent.core import Core, Instant, pool_cause
 from haagent.ipvs.table import DestinationCounts, ServiceKey
 from haagent.pool.desired import destination_key, service_key
+from haagent.pool.operator import AUTOMATIC, Override, left, unknown
 from haagent.snapshot import (
     CheckStatus,
+    OverrideStatus,
     ProcessStatus,
     RealServerStatus,
     RouterStatus,
@@ -39,8 +41,9 @@ def snapshot(
     *,
     version: str,
     started_at: float,
+    problems: Iterable[str] = (),
 ) -> Snapshot:
-    """`routers` and `processes` are already in wall-clock time."""
+    """`routers` and `processes` are already in wall-clock time. `problems`: sentences that the shell adds."""
     routers, processes = tuple(routers), tuple(processes)
     services = () if core.config is None else tuple(_service(core, s, clock) for s in core.config.virtual_services)
     return Snapshot(
@@ -51,7 +54,7 @@ def snapshot(
         routers=routers,
         services=services,
         processes=processes,
-        problems=tuple(_problems(core, routers, services, processes)),
+        problems=(*_problems(core, routers, services, processes), *problems),
         table_repairs=core.repairs,
     )
 
@@ -120,7 +123,26 @@ def _real_server(
             for name, id_ in zip(service.checks, core.probes_of[service.name, server.name], strict=True)
         ),
     )
-    return _with_counts(status, counts)
+    word = core.overrides.get((service.name, server.name), AUTOMATIC)
+    return with_override(_with_counts(status, counts), word, counts)
+
+
+def with_override(status: RealServerStatus, word: Override, counts: DestinationCounts) -> RealServerStatus:
+    """What an operator said about the real server."""
+    if word.is_automatic:
+        return status
+    return structs.replace(
+        status,
+        admin=word.admin,
+        override=OverrideStatus(
+            weight=word.weight,
+            deadline=word.deadline or 0.0,
+            until=word.until or 0.0,
+            at=word.at,
+            actor=word.actor,
+            connections_left=left(word, counts) if word.admin == "drained" else 0,
+        ),
+    )
 
 
 def _sorry_server(
@@ -184,9 +206,11 @@ def _problems(
                 f"live weight {service.live_weight} of {service.quorum}"
             )
         for server in service.real_servers:
-            if not server.sorry and server.health == "down":
+            if not server.sorry and server.health == "down" and server.admin == "enabled":
                 yield f"real server {server.name} of {service.name} is down: {server.reason}"
     for process in processes:
         if not process.running:
             yield f"the {process.name} process is not running"
     yield from core.failures
+    if core.config is not None:
+        yield from unknown(core.overrides, core.config.virtual_services)

@@ -28,6 +28,7 @@ SHELLS = (
     "haagent.core",
     "haagent.view",
     "haagent.preview",
+    "haagent.operate",
     "haagent.version",
     "haagent.linux",
     "haagent.probes",
@@ -55,6 +56,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "haagent.view": (*DOMAINS, "haagent.core", "haagent.version"),
     "haagent.preview": (*DOMAINS, "haagent.core"),
     "haagent.linux": ("haagent.linux", *VOCABULARY),
+    "haagent.operate": (*DOMAINS, "haagent.core"),
     "haagent.probes": ("haagent.probes", *VOCABULARY),
     "haagent.sniff.capture": ("haagent.sniff.records",),
     # 3: the shells
@@ -73,9 +75,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "Probe is the message's own struct: the core hands out the level as it is sent; the module is data and codec"
     ),
     ("haagent.preview", "haagent.control.requests"): "Step is what the plan is answered with; the module is data",
+    ("haagent.operate", "haagent.control.requests"): "Operate is the request itself; the module is data",
 }
 
-PURE = ("vrrp", "health", "pool", "ipvs", "agentx", "mib", "snapshot", "core", "view", "preview", "sniff")
+PURE = ("vrrp", "health", "pool", "ipvs", "agentx", "mib", "snapshot", "core", "view", "preview", "operate", "sniff")
 PURE_BUT = ("haagent.sniff.capture",)  # the adapter of its folder
 IMPURE_MODULES = frozenset(
     ("socket", "select", "selectors", "asyncio", "time", "random", "secrets", "subprocess", "threading", "signal", "os",

@@ -15,15 +15,17 @@ import msgspec
 from haagent.cli.options import add_daemon, find_socket, load_or_complain
 from haagent.config.model import Config
 from haagent.control.client import Unreachable, ask
-from haagent.control.paths import ownership_file
+from haagent.control.paths import kernel_file, operator_file, ownership_file
 from haagent.control.requests import Plan, PlanAnswer, Refused, Step
-from haagent.core import Core, TableAdopted
+from haagent.core import Core, OperatorChanged, TableAdopted
 from haagent.linux import nftables
 from haagent.linux.inventory import interface_addresses
 from haagent.linux.ipvs import Ipvs
 from haagent.linux.netlink import NetlinkFailure
+from haagent.pool.sysctls import wanted_sysctls
 from haagent.preview import left_over, preview
-from haagent.processes import ownership
+from haagent.processes import operator_state, ownership
+from haagent.processes.kernel_settings import KernelSettings
 
 _SIGNS = {"add": "+", "set": "~", "remove": "-"}
 
@@ -82,7 +84,9 @@ def plan_here(config: Config) -> tuple[Step, ...] | str:
             marks = frozenset()
         core, now = Core(), time.monotonic()
         core.handle(TableAdopted(observed[0], owned, marks), now)
-        steps += preview(core, config, now)
+        core.handle(OperatorChanged(operator_state.read(operator_file(config.director), puts_aside=False)[0]), now)
+        settings = KernelSettings(ipvs, kernel_file(config.director)).look(wanted_sysctls(config))
+        steps += preview(core, config, now, settings)
     return steps
 
 

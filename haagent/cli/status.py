@@ -98,8 +98,22 @@ def server_line(server: RealServerStatus, width: int, now: float) -> str:
     counts = f"{server.active_connections} active {server.inactive_connections} inactive"
     return (
         f"         {server.name:{width}}  {server.address + ':' + str(server.port):21} {health:8}{weight:11}"
-        f"for {duration(now - server.since):10} {counts:22} {server.reason}"
+        f"for {duration(now - server.since):10} {counts:22} {operator_words(server, now)}{server.reason}"
     )
+
+
+def operator_words(server: RealServerStatus, now: float) -> str:
+    """ "DRAINED by ann, 3 connections left, disabled in 4 min 2 s; ", or nothing."""
+    if server.override is None:
+        return ""
+    override = server.override
+    what = server.admin if override.weight is None else f"weight {override.weight}"
+    said = [f"{what.upper()} by {override.actor}"]
+    if server.admin == "drained":
+        said.append(f"{override.connections_left} connections left")
+    said += [f"disabled in {duration(override.deadline - now)}"] if override.deadline else []
+    said += [f"enabled in {duration(override.until - now)}"] if override.until else []
+    return ", ".join(said) + "; "
 
 
 def duration(seconds: float) -> str:

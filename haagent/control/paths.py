@@ -27,3 +27,11 @@ def accepted_file(director: Director) -> Path:
 
 def lock_file(director: Director) -> Path:
     return Path(director.runtime_directory) / director.name / "lock"
+
+
+def operator_file(director: Director) -> Path:
+    return Path(director.state_directory) / director.name / "operator.json"
+
+
+def kernel_file(director: Director) -> Path:
+    return Path(director.state_directory) / director.name / "kernel.json"

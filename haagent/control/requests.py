@@ -3,10 +3,10 @@
 Stable: fields are only ever added. `Follow` is answered by entries until the client goes away.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from haagent.processes.history import Entry
 from haagent.snapshot import Snapshot
@@ -29,6 +29,20 @@ class History(Struct, frozen=True, kw_only=True, tag_field="request", tag="histo
 
 class Plan(Struct, frozen=True, tag_field="request", tag="plan"):
     """What a reload of the files on disk would change now. Answered by PlanAnswer or Refused."""
+
+
+class Operate(Struct, frozen=True, kw_only=True, tag_field="request", tag="operate"):
+    """An operator's word on real servers. Answered by OperateAnswer or Refused. Instants are wall-clock seconds."""
+
+    verb: Literal["drain", "disable", "enable", "weight"]
+    server: str = ""  # a name, in all its services, or SERVICE/SERVER
+    service: str = ""  # alone: all its real servers
+    weight: Annotated[int, Meta(ge=0, le=65535)] = 0
+    deadline: float | None = None  # drain: then it is disabled
+    until: float | None = None  # then it is enabled again
+    keep: bool = False  # drain: it stays in the table, whatever happens
+    persistent: Literal["", "expire", "keep"] = ""
+    force: bool = False  # also the last one that serves
 
 
 class Refused(Struct, frozen=True, tag_field="answer", tag="refused"):
@@ -56,10 +70,10 @@ class EntryAdded(Struct, frozen=True, tag_field="answer", tag="entry"):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One change to the kernel. `subject` is "service", "destination", "mark" (an nftables rule) or "address"."""
+    """One change to the kernel. "mark" is an nftables rule, "sync" a connection sync daemon."""
 
     action: Literal["add", "set", "remove"]
-    subject: Literal["service", "destination", "mark", "address"]
+    subject: Literal["service", "destination", "mark", "address", "sysctl", "sync"]
     name: str  # "tcp 198.51.100.100:80", "tcp 198.51.100.100:80 -> 198.51.100.11:80", "198.51.100.100/24 on eth0"
     before: str = ""
     after: str = ""
@@ -70,8 +84,15 @@ class PlanAnswer(Struct, frozen=True, kw_only=True, tag_field="answer", tag="pla
     errors: tuple[str, ...] = ()
 
 
-Request = Status | Reload | History | Plan
-Answer = Refused | StatusAnswer | ReloadAnswer | HistoryAnswer | EntryAdded | PlanAnswer
+class OperateAnswer(Struct, frozen=True, kw_only=True, tag_field="answer", tag="operate"):
+    """It is stored, and what follows is under way."""
+
+    servers: tuple[str, ...]  # SERVICE/SERVER of each that was meant
+    state: str  # "drained", "weight 5", ...
+
+
+Request = Status | Reload | History | Plan | Operate
+Answer = Refused | StatusAnswer | ReloadAnswer | HistoryAnswer | EntryAdded | PlanAnswer | OperateAnswer
 
 encode = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(Request).decode

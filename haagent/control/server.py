@@ -13,7 +13,7 @@ from pathlib import Path
 from haagent.control.requests import Answer, History, Refused, Request, decode_request, encode
 
 LINE_LIMIT = 65536
-Handler = Callable[[Request], AsyncIterator[Answer]]
+Handler = Callable[[Request, str], AsyncIterator[Answer]]  # the second is the user who asks
 
 
 class ControlServer:
@@ -54,7 +54,7 @@ class ControlServer:
                     await _send(writer, Refused(refusal))
                 elif line:
                     request = decode_request(line)
-                    answers = self._handler(request)
+                    answers = self._handler(request, user(writer.get_extra_info("socket")))
                     if isinstance(request, History) and request.follow:
                         await _while_heard(reader, _send_all(writer, answers))
                     else:
@@ -67,8 +67,7 @@ class ControlServer:
 
 def refuse(peer: socket.socket, group: str) -> str | None:
     """Why the process at the other end may not ask; None: root, our own user, or a member of the group."""
-    size = struct.calcsize("3i")
-    _, uid, gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    uid, gid = credentials(peer)
     if uid in (0, os.geteuid()):
         return None
     try:
@@ -77,6 +76,22 @@ def refuse(peer: socket.socket, group: str) -> str | None:
     except KeyError:
         return "only root may use the control socket"
     return None if wanted in groups else f"only root and members of {group} may use the control socket"
+
+
+def user(peer: socket.socket) -> str:
+    """The name of the user at the other end; "uid 1234" where it has none."""
+    uid, _ = credentials(peer)
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def credentials(peer: socket.socket) -> tuple[int, int]:
+    """User and group of the process that connected."""
+    size = struct.calcsize("3i")
+    _, uid, gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
+    return uid, gid
 
 
 async def _while_heard(reader: asyncio.StreamReader, sending: Coroutine[None, None, None]) -> None:

@@ -17,6 +17,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Literal
 
+from haagent.ipvs.daemon import DaemonChange, StartDaemon, StopDaemon, SyncDaemon, SyncRole
 from haagent.ipvs.plan import (
     AddDestination,
     AddService,
@@ -46,10 +47,11 @@ class Command(IntEnum):
 
     NEW_SERVICE, SET_SERVICE, DEL_SERVICE, GET_SERVICE = 1, 2, 3, 4
     NEW_DEST, SET_DEST, DEL_DEST, GET_DEST = 5, 6, 7, 8
+    NEW_DAEMON, DEL_DAEMON, GET_DAEMON = 9, 10, 11
     SET_CONFIG, GET_CONFIG, SET_INFO, GET_INFO = 12, 13, 14, 15
 
 
-CMD_ATTR_SERVICE, CMD_ATTR_DEST = 1, 2
+CMD_ATTR_SERVICE, CMD_ATTR_DEST, CMD_ATTR_DAEMON = 1, 2, 3
 CMD_ATTR_TIMEOUT_TCP, CMD_ATTR_TIMEOUT_TCP_FIN, CMD_ATTR_TIMEOUT_UDP = 4, 5, 6
 INFO_ATTR_VERSION, INFO_ATTR_CONN_TAB_SIZE = 1, 2
 
@@ -66,6 +68,9 @@ DEST_ACTIVE_CONNS, DEST_INACT_CONNS, DEST_PERSIST_CONNS, DEST_STATS, DEST_ADDR_F
     12,
 )
 DEST_TUN_TYPE, DEST_TUN_PORT, DEST_TUN_FLAGS = 13, 14, 15
+
+DAEMON_STATE, DAEMON_IFN, DAEMON_SYNC_ID, DAEMON_MAXLEN = 1, 2, 3, 4
+DAEMON_GROUP, DAEMON_GROUP6, DAEMON_PORT, DAEMON_TTL = 5, 6, 7, 8
 
 STATS_CONNS, STATS_INPKTS, STATS_OUTPKTS, STATS_INBYTES, STATS_OUTBYTES = 1, 2, 3, 4, 5
 
@@ -120,7 +125,15 @@ class Timeouts:
     udp: int
 
 
-Reply = ServiceSeen | DestinationSeen | Info | Timeouts | Malformed
+@dataclass(frozen=True, slots=True)
+class DaemonSeen:
+    """A running connection sync daemon."""
+
+    role: SyncRole
+    daemon: SyncDaemon
+
+
+Reply = ServiceSeen | DestinationSeen | DaemonSeen | Info | Timeouts | Malformed
 
 
 # ------------------------------------------------------------------------------------------------------------ encode
@@ -166,6 +179,41 @@ def encode_get_destinations(family: int, service: ServiceKey) -> bytes:
 
 def encode_get_info(family: int) -> bytes:
     return _message(family, Command.GET_INFO)
+
+
+def encode_get_daemons(family: int) -> bytes:
+    """For a dump of the running connection sync daemons."""
+    return _message(family, Command.GET_DAEMON)
+
+
+def encode_daemon(change: DaemonChange, family: int) -> bytes:
+    """The request that makes `change`. Raises ValueError for a value that does not fit the wire."""
+    match change:
+        case StopDaemon(role):  # the kernel reads the role alone; the rest is as ipvsadm sends it
+            return _message(family, Command.DEL_DAEMON, _daemon(role, SyncDaemon("")))
+        case StartDaemon(role, daemon):
+            try:
+                return _message(family, Command.NEW_DAEMON, _daemon(role, daemon))
+            except struct.error as error:
+                raise ValueError(f"{change}: {error}") from error
+
+
+def _daemon(role: SyncRole, daemon: SyncDaemon) -> bytes:
+    """Without what is left to the kernel."""
+    parts = [
+        _attribute(DAEMON_STATE, struct.pack("=I", role)),
+        _attribute(DAEMON_IFN, daemon.interface.encode() + b"\0"),
+        _attribute(DAEMON_SYNC_ID, struct.pack("=I", daemon.sync_id)),
+    ]
+    if daemon.maxlen:
+        parts.append(_attribute(DAEMON_MAXLEN, struct.pack("=H", daemon.maxlen)))
+    if daemon.group:
+        parts.append(_attribute(DAEMON_GROUP6 if len(daemon.group) == 16 else DAEMON_GROUP, daemon.group))
+    if daemon.port:
+        parts.append(_attribute(DAEMON_PORT, struct.pack("=H", daemon.port)))
+    if daemon.ttl:
+        parts.append(_attribute(DAEMON_TTL, struct.pack("=B", daemon.ttl)))
+    return _attribute(CMD_ATTR_DAEMON | NLA_F_NESTED, b"".join(parts))
 
 
 def encode_get_timeouts(family: int) -> bytes:
@@ -267,6 +315,8 @@ def decode(octets: bytes) -> Reply:
             return _decode_service(dict(_attributes(attributes.get(CMD_ATTR_SERVICE, b""))))
         case Command.NEW_DEST:
             return _decode_destination(dict(_attributes(attributes.get(CMD_ATTR_DEST, b""))))
+        case Command.NEW_DAEMON:
+            return _decode_daemon(dict(_attributes(attributes.get(CMD_ATTR_DAEMON, b""))))
         case Command.SET_CONFIG:
             return Timeouts(
                 _int(attributes.get(CMD_ATTR_TIMEOUT_TCP)),
@@ -332,6 +382,26 @@ def _decode_service(found: dict[int, bytes]) -> ServiceSeen | Malformed:
             persistence_timeout=_int(found.get(SVC_TIMEOUT)),
             netmask=int.from_bytes(netmask[:4], "big") if family == AF_INET else _int(netmask[:4]),
             persistence_engine=_text(found.get(SVC_PE_NAME)),
+        ),
+    )
+
+
+def _decode_daemon(found: dict[int, bytes]) -> DaemonSeen | Malformed:
+    role = _int(found.get(DAEMON_STATE))
+    if role not in (SyncRole.SENDER, SyncRole.RECEIVER):
+        return Malformed(f"sync daemon of state {role}")
+    group = found.get(DAEMON_GROUP6) or found.get(DAEMON_GROUP, b"")
+    if len(group) not in (0, 4, 16):
+        return Malformed(f"sync daemon with a group of {len(group)} octets")
+    return DaemonSeen(
+        SyncRole(role),
+        SyncDaemon(
+            interface=_text(found.get(DAEMON_IFN)),
+            sync_id=_int(found.get(DAEMON_SYNC_ID)),
+            maxlen=_int(found.get(DAEMON_MAXLEN)),
+            port=_int(found.get(DAEMON_PORT)),  # in host order, other than every port beside it
+            ttl=_int(found.get(DAEMON_TTL)),
+            group=group,
         ),
     )
 

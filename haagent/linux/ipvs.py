@@ -15,7 +15,8 @@ from ipaddress import ip_address
 from typing import Self
 
 from haagent.ipvs import message
-from haagent.ipvs.message import DestinationSeen, Info, Malformed, ServiceSeen, Timeouts
+from haagent.ipvs.daemon import DaemonChange, StartDaemon, StopDaemon, SyncDaemon, SyncDaemons, SyncRole
+from haagent.ipvs.message import DaemonSeen, DestinationSeen, Info, Malformed, ServiceSeen, Timeouts
 from haagent.ipvs.plan import AddDestination, AddService, Change, SetService
 from haagent.ipvs.table import Counts, Destination, DestinationCounts, DestinationKey, Service, ServiceKey, Table
 from haagent.linux.netlink import NetlinkFailure, NetlinkSocket
@@ -108,6 +109,24 @@ class Ipvs:
         failures.extend((change, code) for change, code in zip(sendable, results, strict=True) if code)
         return failures
 
+    def daemons(self) -> SyncDaemons | NetlinkFailure:
+        """The running connection sync daemons."""
+        replies = self._socket.dump(message.encode_get_daemons(self._family))
+        if isinstance(replies, NetlinkFailure):
+            return replies
+        found: dict[SyncRole, SyncDaemon] = {}
+        for octets in replies:
+            seen = message.decode(octets)
+            if not isinstance(seen, DaemonSeen):
+                return _unreadable(seen)
+            found[seen.role] = seen.daemon
+        return found
+
+    def apply_daemons(self, changes: Sequence[DaemonChange]) -> list[tuple[DaemonChange, int]]:
+        """Make the changes, in order. Those that failed, each with its errno; empty: all done."""
+        results = self._socket.request([message.encode_daemon(change, self._family) for change in changes])
+        return [(change, code) for change, code in zip(changes, results, strict=True) if code]
+
     def timeouts(self) -> Timeouts | NetlinkFailure:
         """The idle times of connections, for the whole namespace."""
         answer = self._socket.query(message.encode_get_timeouts(self._family))
@@ -119,6 +138,16 @@ class Ipvs:
     def set_timeouts(self, timeouts: Timeouts) -> int:
         """errno, 0 when done. A time of 0 is left as it is."""
         return self._socket.request([message.encode_set_timeouts(self._family, timeouts)])[0]
+
+
+def explain_daemon(change: DaemonChange, code: int) -> str:
+    """One sentence for an administrator: what failed and why."""
+    match change:
+        case StartDaemon(role, daemon):
+            why = f"there is no interface {daemon.interface}" if code == errno.ENODEV else os.strerror(code)
+            return f"the connection sync {role.name.lower()} cannot be started on {daemon.interface}: {why}"
+        case StopDaemon(role):
+            return f"the connection sync {role.name.lower()} cannot be stopped: {os.strerror(code)}"
 
 
 def explain(change: Change, code: int) -> str:

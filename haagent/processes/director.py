@@ -23,15 +23,25 @@ from haagent.config.error import ConfigError
 from haagent.config.load import check, load
 from haagent.config.model import Config, VirtualRouter
 from haagent.control import requests
-from haagent.control.paths import accepted_file, control_socket, history_file, internal_socket, ownership_file
+from haagent.control.paths import (
+    accepted_file,
+    control_socket,
+    history_file,
+    internal_socket,
+    kernel_file,
+    operator_file,
+    ownership_file,
+)
 from haagent.control.server import ControlServer
 from haagent.core import (
     ConfigLoaded,
     Core,
+    DeadlinePassed,
     Effect,
     Event,
     HealthChanged,
     Notify,
+    OperatorChanged,
     ProcessConnected,
     ProcessLost,
     Record,
@@ -41,6 +51,7 @@ from haagent.core import (
     SetRouters,
     SetTracking,
     SetVirtualServices,
+    StoreOverrides,
     TableAdopted,
     TableObserved,
 )
@@ -48,10 +59,14 @@ from haagent.ipvs.plan import Owned
 from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs
 from haagent.linux.netlink import NetlinkFailure
+from haagent.operate import operate
+from haagent.pool.operator import Overrides, words
+from haagent.pool.sysctls import wanted_sysctls
 from haagent.preview import preview
-from haagent.processes import accepted, messages, ownership, vrrp_messages
+from haagent.processes import accepted, messages, operator_state, ownership, vrrp_messages
 from haagent.processes.children import Children, Name
 from haagent.processes.history import Entry, History
+from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.log import open_log
 from haagent.processes.supervisor import EXIT_CONFIGURATION
 from haagent.processes.table_keeper import Level, TableKeeper
@@ -63,6 +78,8 @@ SNAPSHOT_INTERVAL = 0.2  # seconds: changes nearer together reach the observer a
 SNAPSHOT_COST = 50  # building snapshots may use one fiftieth of the time
 REFRESH_INTERVAL = 2.0  # counters move without events
 HEARTBEAT_INTERVAL = 1.0
+DEADLINE_PAUSE = 0.05  # at least, between two deadlines
+DEADLINE_CHECK_INTERVAL = 60.0
 FRESH_COUNTS_TIMEOUT = 2.0  # `status` waits this long for the kernel's counts
 
 
@@ -85,6 +102,9 @@ class Director:
         self._control = ControlServer(control_socket(config.director), config.director.control_group, self._answer)
         self._keeper: TableKeeper | None = None
         self._keeper_task: asyncio.Task[None] | None = None
+        self._settings: KernelSettings | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._storage_problem = ""
         self._owned = Owned()
         self._reports: dict[str, vrrp_messages.RouterReport] = {}
         self._observer_says = ""
@@ -125,6 +145,8 @@ class Director:
             task.cancel()
         await self._control.close()
         await self._children.close()
+        for sentence in await asyncio.to_thread(self._settings.release) if self._settings else ():
+            self._complain(sentence)
         return 0
 
     # ------------------------------------------------------------------ start
@@ -136,6 +158,10 @@ class Director:
             self._complain(owned)
             owned = Owned()
         self._owned = owned
+        overrides, self._storage_problem = operator_state.read(operator_file(self._config.director))
+        if self._storage_problem:
+            self._complain(self._storage_problem)
+        self._deliver(OperatorChanged(overrides))
         if not self._config.virtual_services and not owned.services:
             return None
         return await self._open_table(owned)
@@ -149,7 +175,8 @@ class Director:
             return f"the kernel's IPVS table cannot be read: {observed.text}"
         marks = await asyncio.to_thread(nftables.observe)  # where it fails, the keeper says so
         self._deliver(TableAdopted(observed[0], owned, marks if isinstance(marks, frozenset) else frozenset()))
-        self._keeper = TableKeeper(ipvs, self._config.director.audit_interval, self._table_observed)
+        self._settings = KernelSettings(ipvs, kernel_file(self._config.director))
+        self._keeper = TableKeeper(ipvs, self._config.director.audit_interval, self._table_observed, self._settings)
         self._keeper_task = asyncio.create_task(self._keeper.run())
         self._keeper_task.add_done_callback(self._keeper_ended)
         return None
@@ -166,13 +193,29 @@ class Director:
         for effect in self._core.handle(event, time.monotonic()):
             self._execute(effect)
         self._dirty.set()
+        self._arm()
+
+    def _arm(self) -> None:
+        """Wake up at the core's deadline. It is the wall clock's, which may be set: look again every minute."""
+        if self._deadline:
+            self._deadline.cancel()
+            self._deadline = None
+        deadline = self._core.next_deadline()
+        if deadline is not None:
+            pause = min(max(DEADLINE_PAUSE, deadline - time.time()), DEADLINE_CHECK_INTERVAL)
+            self._deadline = asyncio.get_running_loop().call_later(pause, self._wake)
+
+    def _wake(self) -> None:
+        self._deliver(DeadlinePassed(time.time()))
 
     def _execute(self, effect: Effect) -> None:
         match effect:
-            case SetVirtualServices(table, owned, marks):
+            case SetVirtualServices(table, owned, marks, settings):
                 self._remember_owned(owned)
                 if self._keeper:
-                    self._keeper.want(Level(table, owned, marks))
+                    self._keeper.want(Level(table, owned, marks, settings))
+            case StoreOverrides(overrides):
+                self._store(overrides)
             case SetProbes(probes):
                 self._children.send("prober", messages.encode(messages.SetProbes(probes)))
             case SetRouters(routers):
@@ -188,7 +231,7 @@ class Director:
 
     def _record(self, record: Record) -> None:
         entry = self._history.append(
-            time.time(), record.subject, record.name, record.previous, record.state, record.cause
+            time.time(), record.subject, record.name, record.previous, record.state, record.cause, record.actor
         )
         self._log.info(
             f"{record.subject} {record.name} is {record.state}",
@@ -197,6 +240,7 @@ class Director:
             previous=record.previous,
             state=record.state,
             cause=record.cause,
+            actor=record.actor,
         )
         if isinstance(entry, str):
             self._complain(entry)
@@ -226,6 +270,14 @@ class Director:
         self._owned = owned
         if sentence := ownership.write(ownership_file(self._config.director), owned):
             self._complain(sentence)
+
+    def _store(self, overrides: Overrides) -> str | None:
+        """Why operators' words are not on disk; None: they are."""
+        sentence = operator_state.write(operator_file(self._config.director), overrides)
+        self._storage_problem = sentence or ""
+        if sentence:
+            self._complain(sentence)
+        return sentence
 
     def _remember_accepted(self) -> None:
         """Should this process be killed while the files on disk are broken, the next one goes on with this."""
@@ -275,7 +327,7 @@ class Director:
 
     # ------------------------------------------------------------------ control
 
-    async def _answer(self, request: requests.Request) -> AsyncIterator[requests.Answer]:
+    async def _answer(self, request: requests.Request, user: str) -> AsyncIterator[requests.Answer]:
         match request:
             case requests.Status():
                 await self._refresh_counts()
@@ -287,8 +339,23 @@ class Director:
             case requests.History(limit=limit, follow=follow):
                 async for answer in self._tell_history(limit, follow=follow):
                     yield answer
+            case requests.Operate():
+                yield self._operate(request, user)
             case _:
                 assert_never(request)
+
+    def _operate(self, request: requests.Operate, user: str) -> requests.Answer:
+        """On disk first: what cannot be remembered is refused."""
+        wanted = operate(self._core, request, time.time(), user)
+        if isinstance(wanted, str):
+            return requests.Refused(wanted)
+        overrides, keys = wanted
+        if sentence := self._store(overrides):
+            return requests.Refused(f"{sentence}; nothing is changed")
+        self._deliver(OperatorChanged(overrides))
+        return requests.OperateAnswer(
+            servers=tuple("/".join(key) for key in keys), state=words(self._core.overrides[keys[0]])
+        )
 
     async def _tell_history(self, limit: int, *, follow: bool) -> AsyncIterator[requests.Answer]:
         """The queue is there before the file is read: no entry is lost between the two, and none told twice."""
@@ -351,7 +418,8 @@ class Director:
         if isinstance(loaded, list):
             return requests.PlanAnswer(errors=tuple(str(error) for error in loaded))
         await self._refresh_counts()
-        return requests.PlanAnswer(steps=preview(self._core, loaded, time.monotonic()))
+        settings = await asyncio.to_thread(self._settings.look, wanted_sysctls(loaded)) if self._settings else None
+        return requests.PlanAnswer(steps=preview(self._core, loaded, time.monotonic(), settings))
 
     # ------------------------------------------------------------------ snapshots
 
@@ -369,6 +437,7 @@ class Director:
             clock,
             version=VERSION,
             started_at=self._started_at,
+            problems=(self._storage_problem,) if self._storage_problem else (),
         )
 
     def _process_statuses(self) -> list[ProcessStatus]:

@@ -46,11 +46,20 @@ class History:
             os.write(descriptor, b"\n")  # a crash cut the last line short: keep the next one apart from it
         return descriptor
 
-    def append(self, at: float, subject: str, name: str, previous: str, state: str, cause: str) -> Entry | str:
+    def append(
+        self, at: float, subject: str, name: str, previous: str, state: str, cause: str, actor: str = "haagent"
+    ) -> Entry | str:
         """The entry as written, or why it could not be."""
         self._sequence += 1
         entry = Entry(
-            sequence=self._sequence, at=at, subject=subject, name=name, previous=previous, state=state, cause=cause
+            sequence=self._sequence,
+            at=at,
+            subject=subject,
+            name=name,
+            previous=previous,
+            state=state,
+            cause=cause,
+            actor=actor,
         )
         try:
             os.write(self._descriptor, msgspec.json.encode(entry) + b"\n")

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from haagent.core import TableObserved
 from haagent.ipvs.marks import Marks
@@ -29,6 +29,8 @@ from haagent.ipvs.table import Counts, DestinationKey, ServiceKey, Table
 from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs, explain
 from haagent.linux.netlink import NetlinkFailure
+from haagent.pool.settings import Settings
+from haagent.processes.kernel_settings import KernelSettings, Outcome
 
 AUDIT_COST = 100  # an audit may use one hundredth of the time: a small table is read often, for fresh counts
 FASTEST_AUDIT = 2.0  # seconds; the kernel's estimator brings new rates no more often
@@ -45,13 +47,20 @@ class Level:
     table: Table
     owned: Owned
     marks: Marks = frozenset()
+    settings: Settings = field(default_factory=Settings)
 
 
 class TableKeeper:
     """`want` sets the level; `run` serves it until cancelled; `report` gets every observation, in the loop's thread."""
 
-    def __init__(self, ipvs: Ipvs, audit_interval: float, report: Callable[[TableObserved], None]) -> None:
-        self._ipvs, self._audit_interval, self._report = ipvs, audit_interval, report
+    def __init__(
+        self,
+        ipvs: Ipvs,
+        audit_interval: float,
+        report: Callable[[TableObserved], None],
+        settings: KernelSettings | None = None,
+    ) -> None:
+        self._ipvs, self._audit_interval, self._report, self._settings = ipvs, audit_interval, report, settings
         self._level: Level | None = None
         self._known: Table | None = None  # None: never read
         self._counts: Counts = {}
@@ -116,8 +125,18 @@ class TableKeeper:
             self._audit_at = min(self._audit_at, time.monotonic() + RETRY_INTERVAL)
         else:
             repairs += marked
-        marks = self._marks if isinstance(self._marks, frozenset) else frozenset()
-        return TableObserved(self._known or {}, self._counts, repairs, tuple(failures), marks)
+        outcome = self._settings.round(level.settings, is_audit=is_audit) if self._settings else Outcome(Settings())
+        if outcome.failures:
+            self._audit_at = min(self._audit_at, time.monotonic() + RETRY_INTERVAL)
+        return TableObserved(
+            self._known or {},
+            self._counts,
+            repairs + outcome.repairs,
+            (*failures, *outcome.failures),
+            self._marks if isinstance(self._marks, frozenset) else frozenset(),
+            outcome.observed,
+            is_counted=is_audit and not done and not refused,
+        )
 
     def _mark(self, level: Level, *, is_audit: bool) -> int | str:
         """Set the firewall marks after the services that they lead to. How many were repaired, or what went wrong.

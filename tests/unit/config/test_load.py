@@ -364,7 +364,8 @@ def test_an_unknown_name_is_one_error_among_the_others(tmp_path: Path) -> None:
     write(tmp_path, a=NAMES, b="x = 1\n")
     assert [str(error) for error in check(tmp_path, "d3")] == [
         'a.toml:2:1: director.names: there is no director "d3"; say which of d1, d2 this is with --name',
-        "b.toml:1:1: x: unknown key; one of director, snmp, virtual_router, check, virtual_service",
+        "b.toml:1:1: x: unknown key; one of director, snmp, connection_sync, sysctl, virtual_router, check, "
+        "virtual_service",
     ]
 
 
@@ -375,7 +376,13 @@ ANY_ADDRESS = 'an IPv4 or IPv6 address, as in "192.0.2.1" or "2001:db8::1"'
 
 WRONG = [
     # tables and keys
-    ("routers = 1", ["1:1: routers: unknown key; one of director, snmp, virtual_router, check, virtual_service"]),
+    (
+        "routers = 1",
+        [
+            "1:1: routers: unknown key; one of director, snmp, connection_sync, sysctl, virtual_router, check, "
+            "virtual_service"
+        ],
+    ),
     ("virtual_routers = 1", ['1:1: virtual_routers: unknown key; did you mean "virtual_router"?']),
     ("snmp = 1", ["1:1: snmp: expected a table, got the integer 1"]),
     ("check = [1]", ["1:1: check: expected tables with a name, as in [check.NAME], got an array"]),

@@ -13,7 +13,7 @@ from haagent.control.server import ControlServer
 STEP = Step(action="add", subject="service", name="tcp 198.51.100.100:80", after="wlc")
 
 
-async def answer(request):
+async def answer(request, user):
     match request:
         case Plan():
             yield PlanAnswer(steps=(STEP,))

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from haagent.ipvs import message
-from haagent.ipvs.message import DestinationSeen, Info, Malformed, ServiceSeen, Timeouts
+from haagent.ipvs.message import DaemonSeen, DestinationSeen, Info, Malformed, ServiceSeen, Timeouts
 from haagent.ipvs.plan import (
     AddDestination,
     AddService,
@@ -203,7 +203,7 @@ replies = st.one_of(
 @example(b"")
 def test_any_octets_decode_to_a_value(octets: bytes) -> None:
     decoded = message.decode(octets)
-    assert isinstance(decoded, ServiceSeen | DestinationSeen | Info | Timeouts | Malformed)
+    assert isinstance(decoded, ServiceSeen | DestinationSeen | DaemonSeen | Info | Timeouts | Malformed)
     if isinstance(decoded, DestinationSeen):
         assert len(decoded.key.address) in (4, 16)
         assert 0 <= decoded.key.port <= 65535
