@@ -28,6 +28,7 @@ class RouterCounters(Struct, frozen=True):
     checksum_rfc9568: int = 0  # accepted advertisements by checksum form
     checksum_pseudo_header: int = 0
     address_repairs: int = 0  # virtual addresses that somebody else deleted and we added back
+    send_failures: int = 0  # advertisements, announcements and address changes that the kernel refused
     discarded: dict[str, int] = {}  # reason (vrrp.advertisement.Discard, lower case) -> datagrams; per interface
 
 
