@@ -256,7 +256,8 @@ class SpeakerCore:
                 case SendAdvertisement(router, priority):
                     was_active = any(isinstance(e, Transition) and e.router == router for e in effects)
                     self._world.watch.sends(self._host, self.speaker, router, priority, is_last_word=was_active)
-                    self._host.send(self.speaker.message(router, priority))
+                    for message in self.speaker.utterance(router, priority):
+                        self._host.send(message)
                 case SetAddresses(router, held):
                     self.wanted[router] = held
                     self._begin(router)
