@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
-TABLE, CHAIN = "haagent", "service_marks"
+FAMILY, TABLE, CHAIN = "inet", "haagent", "service_marks"
 PRIORITY = -150  # mangle
 ALL = ((0, 65535),)
 
@@ -45,12 +45,12 @@ def script(wanted: Iterable[MarkRule]) -> str:
 
     The table is made anew, whatever it held: it is ours. Without rules it goes.
     """
-    lines = [f"add table inet {TABLE}", f"delete table inet {TABLE}"]
+    lines = [f"add table {FAMILY} {TABLE}", f"delete table {FAMILY} {TABLE}"]
     if rules := sorted(wanted):
-        lines.append(f"add table inet {TABLE}")
+        lines.append(f"add table {FAMILY} {TABLE}")
         hook = f"type filter hook prerouting priority {PRIORITY}; policy accept;"
-        lines.append(f"add chain inet {TABLE} {CHAIN} {{ {hook} }}")
-        lines.extend(f"add rule inet {TABLE} {CHAIN} {rule_text(rule)}" for rule in rules)
+        lines.append(f"add chain {FAMILY} {TABLE} {CHAIN} {{ {hook} }}")
+        lines.extend(f"add rule {FAMILY} {TABLE} {CHAIN} {rule_text(rule)}" for rule in rules)
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,8 @@ import os
 import shutil
 import subprocess
 
-from haagent.ipvs.marks import TABLE, MarkRule, Marks, decode, script
+from haagent.ipvs import marks
+from haagent.ipvs.marks import MarkRule, Marks, decode, script
 
 PROGRAM = "nft"
 NO_NFT = "firewall marks need the program nft: apt-get install nftables"
@@ -19,7 +20,7 @@ ALIEN = frozenset({MarkRule("", "", (), 0)})  # our table holds what we did not 
 
 def observe() -> Marks | str:
     """The rules that are in force; ALIEN where somebody edited our table; or why they cannot be read."""
-    listed = _nft(["-j", "list", "table", "inet", TABLE], "")
+    listed = _nft(["-j", "list", "table", marks.FAMILY, marks.TABLE], "")
     if isinstance(listed, str):
         return listed
     if listed.returncode:
