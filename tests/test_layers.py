@@ -48,6 +48,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "haagent.config.model", "haagent.snapshot",
         "haagent.vrrp.settings",
     ),
+    "haagent.recipe": ("haagent.recipe", "haagent.pool", "haagent.config.model"),
     "haagent.agentx": ("haagent.agentx",),
     "haagent.sniff": ("haagent.sniff", "haagent.vrrp"),
     "haagent.mib": ("haagent.mib", "haagent.agentx", "haagent.snapshot", "haagent.config.model"),
