@@ -105,9 +105,16 @@ class TableKeeper:
             return TableObserved(self._known or {}, self._counts, 0, (failure,))
         done: list[Change] = []
         refused: list[Failure] = []
-        for _ in range(ATTEMPTS):
+        marked: int | str = 0
+        for attempt in range(ATTEMPTS):
             changes = plan(self._known or {}, level.table, level.owned)
-            refused = self._ipvs.apply(changes) if changes else []
+            # Marks lead to services: they are set once those stand, and before those go that the ports had until now.
+            removals = sum(1 for change in changes if isinstance(change, RemoveService))  # the last ones of a plan
+            first, last = changes[: len(changes) - removals], changes[len(changes) - removals :]
+            refused = self._ipvs.apply(first) if first else []
+            if not attempt:
+                marked = self._mark(level, is_audit=is_audit)
+            refused += self._ipvs.apply(last) if last else []
             failed = {id(change) for change, _ in refused}  # values would be slow to compare, thousands with thousands
             done += [change for change in changes if id(change) not in failed]
             if not refused:
@@ -119,7 +126,6 @@ class TableKeeper:
                 break
         repairs = foreign(done, believed, level)
         failures = [explain(*failure) for failure in without_consequences(refused)]
-        marked = self._mark(level, is_audit=is_audit)
         if isinstance(marked, str):
             failures.append(marked)
             self._audit_at = min(self._audit_at, time.monotonic() + RETRY_INTERVAL)
@@ -139,7 +145,7 @@ class TableKeeper:
         )
 
     def _mark(self, level: Level, *, is_audit: bool) -> int | str:
-        """Set the firewall marks after the services that they lead to. How many were repaired, or what went wrong.
+        """Set the firewall marks. How many were repaired, or what went wrong.
 
         Where none are wanted and none were, nft is not even called.
         """

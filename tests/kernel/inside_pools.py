@@ -7,7 +7,6 @@ BalanceNG's distribution within 3 sigma over 10,000 flows.
 
 import math
 import random
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +16,7 @@ import pytest
 
 from haagent.ipvs.plan import Owned, apply, plan
 from haagent.linux.ipvs import Ipvs
-from tests.kernel.nat_stage import CLIENTS, REAL, VIP, Director, Stage, saved, staged
+from tests.kernel.nat_stage import CLIENTS, REAL, VIP, Clients, Director, Stage, saved, staged
 
 NAMES = ("rs1", "rs2", "rs3")
 
@@ -55,40 +54,6 @@ def row(name: str, more: str = "") -> str:
 
 def udp(head: str, *rows: str) -> str:
     return service(f'protocol = "udp"\n{head}', *rows, port=53, checked=False)
-
-
-class Clients:
-    """Asks again and again until told to stop; counts the answers, and what was no answer."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.answers: Counter[str] = Counter()
-        self.failures: list[str] = []
-        self._stage, self._ended = stage, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> "Clients":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._ended.is_set():
-            try:
-                self.answers[self._stage.ask()] += 1
-            except OSError as error:
-                self.failures.append(str(error))
-
-    def wait_for(self, name: str) -> None:
-        """Until one more answer came from this server."""
-        before = self.answers[name]
-        for _ in range(500):
-            if self.answers[name] > before:
-                return
-            threading.Event().wait(0.01)
-        pytest.fail(f"no answer from {name}: {self.answers}, {self.failures[-3:]}")
 
 
 # ------------------------------------------------------------------------------------------------------ who serves

@@ -19,6 +19,7 @@ from tests.kernel.nat_stage import (
     VIP,
     VIP2,
     VIP6,
+    Clients,
     Director,
     Stage,
     marks_family,
@@ -106,6 +107,21 @@ def test_a_firewall_mark_ties_ports_and_addresses_together(stage: Stage, directo
     assert subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout == ""
     with pytest.raises(ConnectionRefusedError):
         stage.ask(VIP, 80)
+
+
+def test_from_a_port_to_a_mark_and_back_without_a_refused_client(stage: Stage, director: Director) -> None:
+    stage.listen(80, 443)
+    plain = service(PLAIN, "rs1")
+    tied = service(MARKED, "rs2").replace("service.web", "service.tied")
+    director.load(plain)
+    with Clients(stage) as clients:
+        for _ in range(5):
+            director.load(tied)
+            clients.wait_for("rs2")
+            director.load(plain)
+            clients.wait_for("rs1")
+    refused = [each for each in clients.failures if "refused" in each]
+    assert refused == []
 
 
 def test_marks_that_somebody_flushed_come_back(stage: Stage, director: Director) -> None:

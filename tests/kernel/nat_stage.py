@@ -208,6 +208,40 @@ link set eth1 up
         return found | self.heard()
 
 
+class Clients:
+    """Asks again and again until told to stop; counts the answers, and what was no answer."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.answers: Counter[str] = Counter()
+        self.failures: list[str] = []
+        self._stage, self._ended = stage, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Clients":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.is_set():
+            try:
+                self.answers[self._stage.ask()] += 1
+            except OSError as error:
+                self.failures.append(str(error))
+
+    def wait_for(self, name: str) -> None:
+        """Until one more answer came from this server."""
+        before = self.answers[name]
+        for _ in range(500):
+            if self.answers[name] > before:
+                return
+            threading.Event().wait(0.01)
+        raise AssertionError(f"no answer from {name}: {self.answers}, {self.failures[-3:]}")
+
+
 class Director:
     """The production core and table keeper on this namespace's kernel, without the processes around them."""
 
