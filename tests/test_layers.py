@@ -29,6 +29,7 @@ SHELLS = (
     "haagent.view",
     "haagent.preview",
     "haagent.operate",
+    "haagent.hooks",
     "haagent.version",
     "haagent.linux",
     "haagent.probes",
@@ -50,6 +51,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "haagent.recipe": ("haagent.recipe", "haagent.pool", "haagent.config.model"),
     "haagent.agentx": ("haagent.agentx",),
+    "haagent.hooks": ("haagent.hooks", "haagent.config.model"),
     "haagent.sniff": ("haagent.sniff", "haagent.vrrp"),
     "haagent.mib": ("haagent.mib", "haagent.agentx", "haagent.snapshot", "haagent.config.model"),
     # 2: the core, the adapters
@@ -79,7 +81,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("haagent.operate", "haagent.control.requests"): "Operate is the request itself; the module is data",
 }
 
-PURE = ("vrrp", "health", "pool", "ipvs", "agentx", "mib", "snapshot", "core", "view", "preview", "operate", "sniff")
+PURE = (
+    "vrrp", "health", "pool", "ipvs", "agentx", "mib", "hooks", "sniff", "snapshot", "core", "view", "preview",
+    "operate",
+)  # fmt: skip
 PURE_BUT = ("haagent.sniff.capture",)  # the adapter of its folder
 IMPURE_MODULES = frozenset(
     ("socket", "select", "selectors", "asyncio", "time", "random", "secrets", "subprocess", "threading", "signal", "os",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from haagent.config.error import Found, show
+from haagent.config.hook_rules import hook_rules
 from haagent.config.kernel_checks import kernel_checks
 from haagent.config.path_checks import path_checks
 from haagent.config.reading import Draft, no_such
@@ -28,6 +29,7 @@ class Drafts:
     virtual_routers: dict[str, Draft]
     checks: dict[str, Draft]
     virtual_services: dict[str, Draft]
+    hooks: dict[str, Draft]
     check_names: Sequence[str]  # also of the checks that are no drafts
     service_names: Sequence[str]
     router_names: Sequence[str]
@@ -40,6 +42,7 @@ def cross_check(drafts: Drafts) -> list[Found]:
         *_checks(drafts.checks.values()),
         *service_checks(drafts.virtual_services, drafts.checks, drafts.check_names, drafts.router_names),
         *_machines(drafts.virtual_services.values()),
+        *hook_rules(drafts.hooks.values(), drafts.router_names, drafts.virtual_services.values()),
         *_service_addresses(drafts),
         *path_checks(drafts.director, drafts.sysctl, drafts.virtual_services, drafts.checks),
         *kernel_checks(drafts.connection_sync, drafts.sysctl, drafts.virtual_services.values()),

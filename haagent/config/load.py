@@ -101,6 +101,7 @@ def _drafts(reading: Reading, document: dict[str, Any], *, is_complete: bool) ->
         virtual_routers=named["virtual_router"],
         checks=named["check"],
         virtual_services=named["virtual_service"],
+        hooks=named["hook"],
         check_names=_keys(document, "check"),
         service_names=_keys(document, "virtual_service"),
         router_names=_keys(document, "virtual_router"),
@@ -148,6 +149,7 @@ def _config(name: str, drafts: Drafts) -> Config:
         virtual_routers=_built(drafts.virtual_routers),
         checks=_built(drafts.checks),
         virtual_services=_built(drafts.virtual_services),
+        hooks=_built(drafts.hooks),
     )
 
 

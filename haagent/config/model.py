@@ -218,6 +218,21 @@ class VirtualService(Struct, frozen=True, kw_only=True):
     real_servers: tuple[RealServer, ...]
 
 
+HookSubject = Literal["router", "service", "real_server"]
+
+
+class Hook(Struct, frozen=True, kw_only=True):
+    """A command that is run when something happens, with the event on its standard input."""
+
+    name: str
+    on: tuple[HookSubject, ...]
+    names: tuple[str, ...] = ()  # of these alone; a real server by its name or as "service/server". None: of all
+    states: tuple[str, ...] = ()  # entering these alone; none: every state
+    command: tuple[str, ...]  # an absolute path and arguments; no shell
+    timeout: float = 10.0  # then its process group is killed
+    user: str = "nobody"
+
+
 class Config(Struct, frozen=True, kw_only=True):
     """Everything. The tuples keep the order of the files; names are unique within each kind."""
 
@@ -228,3 +243,4 @@ class Config(Struct, frozen=True, kw_only=True):
     virtual_routers: tuple[VirtualRouter, ...] = ()
     checks: tuple[Check, ...] = ()
     virtual_services: tuple[VirtualService, ...] = ()
+    hooks: tuple[Hook, ...] = ()

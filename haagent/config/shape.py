@@ -17,6 +17,7 @@ from haagent.config.values import (
     ADDRESS,
     AGENTX,
     ANY_TEXT,
+    ARGUMENT,
     BOOLEAN,
     GROUP,
     HOST,
@@ -25,6 +26,7 @@ from haagent.config.values import (
     NAME,
     PATH_CHECK,
     PORTS,
+    SUBJECT_NAME,
     SYSCTL_NAME,
     SYSCTLS,
     URL_PATH,
@@ -290,6 +292,22 @@ VIRTUAL_SERVICE = Table(
     },
 )
 
+_HOOK_SUBJECT = choice("subject", ("router", "service", "real_server"))
+_HOOK_STATES = ("initialize", "backup", "active", "serving", "sorry", "empty", "unknown", "up", "down")
+
+HOOK = Table(
+    "hook",
+    model.Hook,
+    {
+        "on": Key(ListOf(_HOOK_SUBJECT, "an array of subjects", least=1, unique=True)),
+        "names": Key(ListOf(SUBJECT_NAME, "an array of names", unique=True)),
+        "states": Key(ListOf(choice("state", _HOOK_STATES), "an array of states", unique=True)),
+        "command": Key(ListOf(ARGUMENT, "an array of an absolute path and arguments", least=1)),
+        "timeout": Key(seconds(0.1, 3600)),
+        "user": Key(ACCOUNT),
+    },
+)
+
 SINGLE: Mapping[str, Table] = {  # [director]
     "director": DIRECTOR,
     "snmp": SNMP,
@@ -300,4 +318,5 @@ NAMED: Mapping[str, Table | Variants] = {  # [virtual_router.NAME]
     "virtual_router": VIRTUAL_ROUTER,
     "check": CHECK,
     "virtual_service": VIRTUAL_SERVICE,
+    "hook": HOOK,
 }

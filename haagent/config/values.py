@@ -141,6 +141,8 @@ ACCOUNT = text("the name of an account or group", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0
 ABSOLUTE_PATH = text('an absolute path, as in "/run/haagent"', rf"/{_VISIBLE_OR_SPACE}*")
 URL_PATH = text('a path that starts with "/", in ASCII without spaces (percent-encode them)', r"/[!-~]*")
 HOST = text("a host name in ASCII without spaces", r"[!-~]*")
+SUBJECT_NAME = text('a name, or "SERVICE/SERVER"', r"[A-Za-z0-9_.-]{1,63}(/[A-Za-z0-9_.-]{1,63})?")
+ARGUMENT = text("a string without NUL", r"[^\x00]*")
 ANY_TEXT = text("a string", r"[\s\S]*")
 
 _ADDRESS = re.compile(r"([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})\.([0-9]{1,3})")

@@ -21,10 +21,15 @@ class Reload(Struct, frozen=True, tag_field="request", tag="reload"):
 
 
 class History(Struct, frozen=True, kw_only=True, tag_field="request", tag="history"):
-    """Answered by HistoryAnswer: the last `limit` entries, oldest first; with `follow` then one EntryAdded each."""
+    """Answered by HistoryAnswer: the last `limit` entries, oldest first; with `follow` then one EntryAdded each.
+
+    With `since` all entries that are kept from that sequence number on, whatever the limit. Numbers ascend; what was
+    told once up to N is continued without a gap and without a duplicate by since = N + 1.
+    """
 
     limit: int = 100
     follow: bool = False
+    since: Annotated[int, Meta(ge=1)] | None = None
 
 
 class Plan(Struct, frozen=True, tag_field="request", tag="plan"):

@@ -66,6 +66,8 @@ from haagent.preview import preview
 from haagent.processes import accepted, messages, operator_state, ownership, vrrp_messages
 from haagent.processes.children import Children, Name
 from haagent.processes.history import Entry, History
+from haagent.processes.history_stream import HistoryStream
+from haagent.processes.hook_runner import HookRunner
 from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.log import open_log
 from haagent.processes.supervisor import EXIT_CONFIGURATION
@@ -80,6 +82,8 @@ REFRESH_INTERVAL = 2.0  # counters move without events
 HEARTBEAT_INTERVAL = 1.0
 DEADLINE_PAUSE = 0.05  # at least, between two deadlines
 DEADLINE_CHECK_INTERVAL = 60.0
+HOOK_GRACE = 2.0  # when we stop, commands may run this long
+LAST_WORDS_TIME = 0.05  # when we stop, what vrrp said last is still on its socket
 FRESH_COUNTS_TIMEOUT = 2.0  # `status` waits this long for the kernel's counts
 
 
@@ -95,7 +99,7 @@ class Director:
     """One instance, one loop. `run` returns the exit code."""
 
     def __init__(self, options: Options, config: Config, history: History) -> None:
-        self._options, self._config, self._history = options, config, history
+        self._options, self._config, self._history = options, config, HistoryStream(history)
         self._core = Core()
         self._log = open_log(config.director.name)
         self._children = Children(internal_socket(config.director), self, self._complain)
@@ -113,7 +117,7 @@ class Director:
         self._stop = asyncio.Event()
         self._dirty = asyncio.Event()
         self._observed = asyncio.Event()
-        self._followers: set[asyncio.Queue[Entry]] = set()
+        self._hooks = HookRunner(config.director.name, self._record_hook, self._complain)
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[tuple[str, ...]]] = set()
 
@@ -123,6 +127,7 @@ class Director:
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         loop.add_reader(self._options.alive, self._stop.set)
+        self._hooks.set_hooks(self._config.hooks)
         if refusal := await self._adopt():
             print(f"haagent: {refusal}", file=sys.stderr, flush=True)
             return EXIT_CONFIGURATION
@@ -141,6 +146,8 @@ class Director:
         tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._feed_observer())]
         self._say("READY")
         await self._stop.wait()
+        await asyncio.sleep(LAST_WORDS_TIME)
+        await self._hooks.close(HOOK_GRACE)
         for task in [*tasks, *([self._keeper_task] if self._keeper_task else [])]:
             task.cancel()
         await self._control.close()
@@ -242,12 +249,19 @@ class Director:
             cause=record.cause,
             actor=record.actor,
         )
+        if isinstance(entry, str):  # a full disk keeps no hook from running
+            self._complain(entry)
+            fields = {key: getattr(record, key) for key in ("subject", "name", "previous", "state", "cause", "actor")}
+            entry = Entry(sequence=0, at=time.time(), **fields)
+        self._hooks.happened(entry)
+
+    def _record_hook(self, name: str, state: str, cause: str) -> None:
+        """How a command ended."""
+        entry = self._history.append(time.time(), "hook", name, "", state, cause)
+        say = self._log.info if state == "succeeded" else self._log.warning
+        say(f"hook {name} {state}", subject="hook", name=name, state=state, cause=cause)
         if isinstance(entry, str):
             self._complain(entry)
-            return
-        for follower in self._followers:
-            if not follower.full():
-                follower.put_nowait(entry)
 
     def _notify(self, transition: RouterTransitioned) -> None:
         report = self._reports.get(transition.name)
@@ -319,6 +333,9 @@ class Director:
             case vrrp_messages.RoutersReported(routers):
                 self._reports |= {report.name: report for report in routers}  # those that changed
                 self._deliver(RoutersObserved({report.name: report.state for report in routers}))
+                for report in routers:
+                    heard = report.counters.get("advertisements_received", 0)
+                    self._hooks.router_reported(report.name, report.state, report.reason, heard)
                 self._dirty.set()
             case vrrp_messages.Transitioned(router=name, previous=previous, state=state, reason=reason):
                 self._deliver(RouterTransitioned(name, previous, state, reason))
@@ -336,8 +353,8 @@ class Director:
                 yield requests.ReloadAnswer(errors=await self._reload())
             case requests.Plan():
                 yield await self._plan()
-            case requests.History(limit=limit, follow=follow):
-                async for answer in self._tell_history(limit, follow=follow):
+            case requests.History(limit=limit, follow=follow, since=since):
+                async for answer in self._tell_history(limit, since, follow=follow):
                     yield answer
             case requests.Operate():
                 yield self._operate(request, user)
@@ -357,21 +374,19 @@ class Director:
             servers=tuple("/".join(key) for key in keys), state=words(self._core.overrides[keys[0]])
         )
 
-    async def _tell_history(self, limit: int, *, follow: bool) -> AsyncIterator[requests.Answer]:
-        """The queue is there before the file is read: no entry is lost between the two, and none told twice."""
-        queue: asyncio.Queue[Entry] = asyncio.Queue(maxsize=1000)
-        if follow:
-            self._followers.add(queue)
-        try:
-            entries = await asyncio.to_thread(self._history.last, limit)
-            yield requests.HistoryAnswer(tuple(entries))
-            told = entries[-1].sequence if entries else 0
-            while follow:
-                entry = await queue.get()
-                if entry.sequence > told:
+    async def _tell_history(self, limit: int, since: int | None, *, follow: bool) -> AsyncIterator[requests.Answer]:
+        if not follow:
+            yield requests.HistoryAnswer(tuple(await self._history.kept(limit, since)))
+            return
+        is_first = True
+        async with contextlib.aclosing(self._history.follow(limit, since)) as stream:
+            async for entries in stream:
+                if is_first:
+                    yield requests.HistoryAnswer(tuple(entries))
+                    is_first = False
+                    continue
+                for entry in entries:
                     yield requests.EntryAdded(entry)
-        finally:
-            self._followers.discard(queue)
 
     async def _refresh_counts(self) -> None:
         if not self._keeper or time.monotonic() - self._keeper.observed_at < 1.0:
@@ -409,6 +424,7 @@ class Director:
             return (refusal,)
         names = {router.name for router in loaded.virtual_routers}
         self._reports = {name: report for name, report in self._reports.items() if name in names}
+        self._hooks.set_hooks(loaded.hooks)
         self._deliver(ConfigLoaded(loaded))
         self._remember_accepted()
         return ()
@@ -473,7 +489,12 @@ class Director:
     async def _beat(self) -> None:
         while True:
             self._say("ALIVE")
+            self._hooks.look_for_rivals(self._state_of)
             await asyncio.sleep(HEARTBEAT_INTERVAL)
+
+    def _state_of(self, router: str) -> tuple[str, str] | None:
+        report = self._reports.get(router)
+        return (report.state, report.reason) if report else None
 
     def _say(self, word: str) -> None:
         try:

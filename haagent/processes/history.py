@@ -3,6 +3,7 @@
 A line is written with one write() on an O_APPEND descriptor: a crash can lose the last line, never an earlier one.
 """
 
+import contextlib
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -78,14 +79,27 @@ class History:
         """At most `limit` of them, oldest first."""
         return list(deque(self.entries(), max(0, limit)))
 
+    def since(self, sequence: int) -> list[Entry]:
+        """Those from this number on, as far as they are kept, oldest first."""
+        return [entry for entry in self.entries() if entry.sequence >= sequence]
+
     def entries(self) -> Iterator[Entry]:
-        """Oldest first; a line that a crash cut short is skipped."""
-        for path in (self.path.with_name(self.path.name + ".1"), self.path):
-            if not path.exists():
-                continue
-            with path.open("rb") as lines:
+        """Oldest first, each once; a line that a crash cut short is skipped.
+
+        The newer file is opened first: if it becomes the older one in that moment, it is read twice rather than not.
+        """
+        told = 0
+        with contextlib.ExitStack() as stack:
+            files = []
+            for path in (self.path, self.path.with_name(self.path.name + ".1")):
+                with contextlib.suppress(FileNotFoundError):
+                    files.append(stack.enter_context(path.open("rb")))
+            for lines in reversed(files):
                 for line in lines:
                     try:
-                        yield msgspec.json.decode(line, type=Entry)
+                        entry = msgspec.json.decode(line, type=Entry)
                     except (ValueError, RecursionError):  # msgspec's own error is a ValueError, that of bad UTF-8 too
                         continue
+                    if entry.sequence > told:
+                        told = entry.sequence
+                        yield entry
