@@ -397,7 +397,7 @@ def run_stored_files(octets: bytes, random: Random) -> None:
 
 
 def run_topology(octets: bytes, random: Random) -> None:
-    result = topology.parse(octets.decode(errors="replace"), Path("fuzz.clab.yml"))
+    result = topology.parse(octets.decode(errors="replace"), Path("/nowhere/fuzz.clab.yml"))
     if not isinstance(result, topology.Topology):
         assert result
         assert all(isinstance(each, Problem) for each in result)
