@@ -84,20 +84,49 @@ def service_lines(service: ServiceStatus, now: float) -> Iterator[str]:
     servers = [server for server in service.real_servers if not server.sorry]
     yield (
         f"service  {service.name}   {service.state.upper()} for {duration(now - service.since)}"
-        f"   {service.protocol} {service.address}:{service.port}, {service.scheduler}, {service.forwarding_method};"
+        f"   {service_name(service)}, {service.scheduler}, {service.forwarding_method};"
         f" {service.in_service} of {len(servers)} in service"
     )
+    if service.state not in ("serving", "empty") and service.reason:
+        yield f"         {service.reason}"
+    is_tiered = any(server.tier > 1 for server in servers)
+    said = [f"tier {service.tier} serves"] if is_tiered and service.tier else []
+    if service.quorum > 1:
+        word = "reached" if service.has_quorum else "LOST"
+        said.append(f"quorum of {service.quorum} {word} with live weight {service.live_weight}")
+    if service.persistence_timeout:
+        said.append(f"clients stay for {service.persistence_timeout} s")
+    if said:
+        yield f"         {', '.join(said)}"
     width = max([len(server.name) for server in service.real_servers], default=0)
     for server in service.real_servers:
-        yield server_line(server, width, now)
+        yield server_line(server, width, now, is_tiered=is_tiered)
 
 
-def server_line(server: RealServerStatus, width: int, now: float) -> str:
+def service_name(service: ServiceStatus) -> str:
+    """What names it in the kernel: "tcp 192.0.2.1:80", "firewall mark 7 (tcp 192.0.2.1 80 443)"."""
+    if not service.firewall_mark:
+        return f"{service.protocol} {host_port(service.address, service.port)}"
+    name = f"firewall mark {service.firewall_mark}"
+    if not service.addresses:
+        return name
+    return f"{name} ({'+'.join(service.protocols)} {' '.join(service.addresses)} ports {' '.join(service.ports)})"
+
+
+def host_port(address: str, port: int) -> str:
+    """Without the port where it is the client's choice."""
+    if not port:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def server_line(server: RealServerStatus, width: int, now: float, *, is_tiered: bool = False) -> str:
     weight = "out" if server.weight is None else f"weight {server.weight}"
     health = "sorry" if server.sorry else server.health
+    tier = f"tier {server.tier}  " if is_tiered else ""
     counts = f"{server.active_connections} active {server.inactive_connections} inactive"
     return (
-        f"         {server.name:{width}}  {server.address + ':' + str(server.port):21} {health:8}{weight:11}"
+        f"         {server.name:{width}}  {tier}{host_port(server.address, server.port):21} {health:8}{weight:11}"
         f"for {duration(now - server.since):10} {counts:22} {operator_words(server, now)}{server.reason}"
     )
 

@@ -1,11 +1,14 @@
 """The snapshot that people and managers read."""
 
+from msgspec import structs
+
+from haagent.config.model import PortRange
 from haagent.core import ConfigLoaded, Core, HealthChanged, TableObserved
 from haagent.ipvs.table import Destination, DestinationCounts, Forwarding, Service
 from haagent.pool.desired import destination_key, service_key
 from haagent.snapshot import ProcessStatus, RouterStatus
 from haagent.view import Clock, snapshot
-from tests.unit.build import config, real_server, service
+from tests.unit.build import config, real_server, router, service
 
 WEB = service(real_server(1), real_server(2), sorry=True)
 KEY = service_key(WEB)
@@ -79,3 +82,42 @@ def test_before_any_configuration_there_is_nothing_to_see():
     empty = view(Core())
     assert empty.services == ()
     assert empty.problems == ()
+
+
+def test_what_a_pool_knows_is_shown():
+    tiered = structs.replace(
+        service(
+            structs.replace(real_server(1), upper_threshold=9), structs.replace(real_server(2), tier=2), sorry=True
+        ),
+        quorum=2,
+        quorum_hysteresis=1,
+        firewall_mark=7,
+        address="",
+        addresses=("192.0.2.1",),
+        ports=(PortRange(80, 80), PortRange(90, 99)),
+        protocols=("tcp",),
+    )
+    core = Core()
+    core.handle(ConfigLoaded(config(tiered)), 10.0)
+    core.handle(HealthChanged(core.probes_of["web", "rs2"][0], "up", "HTTP 200"), 20.0)
+    (web,) = view(core).services
+    assert (web.state, web.reason) == ("sorry", "live weight 1 is below the quorum of 2")
+    assert (web.tier, web.healthy, web.live_weight, web.quorum, web.has_quorum) == (2, 1, 1, 2, False)
+    assert (web.firewall_mark, web.addresses, web.ports) == (7, ("192.0.2.1",), ("80", "90-99"))
+    assert [(server.tier, server.upper_threshold) for server in web.real_servers] == [(1, 9), (2, 0), (1, 0)]
+    assert "virtual service web is sorry: live weight 1 is below the quorum of 2" in view(core).problems
+
+
+def test_a_pool_that_serves_below_its_quorum_is_a_problem():
+    core = Core()
+    core.handle(ConfigLoaded(config(structs.replace(WEB, quorum=2, sorry_server=None))), 10.0)
+    core.handle(HealthChanged(core.probes_of["web", "rs1"][0], "up", "HTTP 200"), 20.0)
+    assert "virtual service web is below its quorum: live weight 1 of 2" in view(core).problems
+
+
+def test_a_service_that_waits_for_its_router_is_no_problem():
+    core = Core()
+    core.handle(ConfigLoaded(config(structs.replace(WEB, active_only="web", checks=()), routers=(router(),))), 10.0)
+    (web,) = view(core).services
+    assert web.state == "standby"
+    assert view(core).problems == ()

@@ -5,7 +5,7 @@ import json
 import msgspec
 import pytest
 
-from haagent.cli.status import duration, lines, show
+from haagent.cli.status import duration, lines, service_lines, show
 from haagent.snapshot import (
     CheckStatus,
     ProcessStatus,
@@ -114,6 +114,42 @@ def test_the_whole_view():
     assert "\n".join(line.rstrip() for line in lines(SNAPSHOT)) == "\n".join(
         line.rstrip() for line in EXPECTED.splitlines()
     )
+
+
+def test_a_service_by_mark_with_tiers_and_a_quorum():
+    service = ServiceStatus(
+        name="shop",
+        address="",
+        port=0,
+        protocol="tcp",
+        scheduler="rr",
+        forwarding_method="masquerading",
+        state="sorry",
+        since=AT - 60,
+        in_service=0,
+        real_servers=(server("web1", 11, port=0, tier=2), server("six", 0, address="2001:db8::11")),
+        reason="live weight 1 is below the quorum of 2",
+        firewall_mark=7,
+        addresses=("198.51.100.100",),
+        ports=("80", "8000-8010"),
+        protocols=("tcp", "udp"),
+        persistence_timeout=300,
+        tier=2,
+        live_weight=1,
+        quorum=2,
+        has_quorum=False,
+    )
+    shown = [line.rstrip() for line in service_lines(service, AT)]
+    assert shown == [
+        "service  shop   SORRY for 1 min 0 s   firewall mark 7 (tcp+udp 198.51.100.100 ports 80 8000-8010), rr, "
+        "masquerading; 0 of 2 in service",
+        "         live weight 1 is below the quorum of 2",
+        "         tier 2 serves, quorum of 2 LOST with live weight 1, clients stay for 300 s",
+        "         web1  tier 2  198.51.100.11         up      weight 1   for 1 h 0 min  3 active 40 inactive   "
+        "page: HTTP 200",
+        "         six   tier 1  [2001:db8::11]:80     up      weight 1   for 1 h 0 min  3 active 40 inactive   "
+        "page: HTTP 200",
+    ]
 
 
 def test_healthy_is_said():
