@@ -6,7 +6,6 @@ Used by the tests of this folder and by bench/outage.py. Everything has the segm
 
 import contextlib
 import itertools
-import json
 import os
 import re
 import signal
@@ -16,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from haagent.processes.frames import FrameReader, frame
@@ -358,7 +357,6 @@ class Director:
 class Vrrp:
     process: "subprocess.Popen[bytes]"
     director: Director
-    notes: dict[str, object] = field(default_factory=dict)
 
     @property
     def pid(self) -> int:
@@ -368,5 +366,4 @@ class Vrrp:
 def write_routers(path: Path, *routers: RouterSettings) -> Path:
     """For `--routers`, where no director is played."""
     path.write_bytes(encode(SetRouters(routers)))
-    json.loads(path.read_bytes())
     return path
