@@ -10,6 +10,7 @@ from pathlib import Path
 
 PARTS = {
     "outage": "what a client sees when the Active director's cable is cut, beside keepalived",
+    "lateness": "when 10 ms advertisements really leave, idle and beside hogs, beside keepalived",
     "ipvs": "10,000 destinations programmed, beside `ipvsadm -R`",
     "checks": "CPU per HTTP check, 300 real servers at 1 s, beside keepalived",
     "snmp": "a walk of the real servers through snmpd, beside keepalived",
