@@ -193,10 +193,20 @@ class StoreOverrides:
 
 
 @dataclass(frozen=True, slots=True)
-class Notify:
-    """Edge: tell the network's managers of a router's transition."""
+class ServiceTransitioned:
+    """A service entered another state."""
 
-    transition: RouterTransitioned
+    name: str
+    previous: ServiceState
+    state: ServiceState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Edge: tell the network's managers of a router's or a service's transition."""
+
+    transition: RouterTransitioned | ServiceTransitioned
 
 
 Effect = SetVirtualServices | SetProbes | SetRouters | SetTracking | Record | StoreOverrides | Notify
@@ -398,7 +408,9 @@ class Core:
         if before == after:
             return []
         self.pool_since[service.name] = now
-        return [Record("service", service.name, before or "", after, pool_cause(service, each))]
+        cause = pool_cause(service, each)
+        record = Record("service", service.name, before or "", after, cause)
+        return [record, Notify(ServiceTransitioned(service.name, before, after, cause))] if before else [record]
 
     def _state(self, service: VirtualService) -> ServiceState:
         state = pool_state(self.pools[service.name])

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from haagent.agentx.varbind import Content, Kind, Oid, Varbind
 from haagent.mib.tree import SCALAR, Column, Tree
-from haagent.snapshot import RealServerStatus, RouterState, RouterStatus, ServiceStatus, Snapshot
+from haagent.snapshot import RealServerStatus, RouterState, RouterStatus, ServiceState, ServiceStatus, Snapshot
 
 ROOT: Final[Oid] = (1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 112)  # docs/decisions/0003-mib-root.md
 OBJECTS: Final[Oid] = (*ROOT, 1)
@@ -21,6 +21,7 @@ ROUTER_ENTRY: Final[Oid] = (*OBJECTS, 2, 1)
 SERVICE_ENTRY: Final[Oid] = (*OBJECTS, 3, 1)
 REAL_SERVER_ENTRY: Final[Oid] = (*OBJECTS, 4, 1)
 ROUTER_STATE_CHANGE: Final[Oid] = (*ROOT, 0, 1)
+SERVICE_STATE_CHANGE: Final[Oid] = (*ROOT, 0, 2)
 SNMP_TRAP_OID: Final[Oid] = (1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0)
 
 STRING_LIMIT: Final = 255
@@ -241,4 +242,21 @@ def router_state_change(
         Varbind(of_router(5), Kind.INTEGER, ROUTER_STATES[state]),
         Varbind(of_router(27), Kind.INTEGER, ROUTER_STATES[previous]),
         Varbind(of_router(6), Kind.OCTET_STRING, display(reason)),
+    )
+
+
+def service_state_change(
+    *, director: str, name: str, state: ServiceState, previous: ServiceState, reason: str
+) -> tuple[Varbind, ...]:
+    """haagentServiceStateChange."""
+
+    def of_service(column: int) -> Oid:
+        return (*SERVICE_ENTRY, column, *index_name(name))
+
+    return (
+        Varbind(SNMP_TRAP_OID, Kind.OBJECT_IDENTIFIER, SERVICE_STATE_CHANGE),
+        Varbind((*DIRECTOR, 1, 0), Kind.OCTET_STRING, display(director)),
+        Varbind(of_service(8), Kind.INTEGER, SERVICE_STATES[state]),
+        Varbind(of_service(20), Kind.INTEGER, SERVICE_STATES[previous]),
+        Varbind(of_service(12), Kind.OCTET_STRING, display(reason)),
     )

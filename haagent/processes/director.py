@@ -47,6 +47,7 @@ from haagent.core import (
     Record,
     RoutersObserved,
     RouterTransitioned,
+    ServiceTransitioned,
     SetProbes,
     SetRouters,
     SetTracking,
@@ -263,7 +264,12 @@ class Director:
         if isinstance(entry, str):
             self._complain(entry)
 
-    def _notify(self, transition: RouterTransitioned) -> None:
+    def _notify(self, transition: RouterTransitioned | ServiceTransitioned) -> None:
+        if isinstance(transition, ServiceTransitioned):
+            name, state, previous, reason = transition.name, transition.state, transition.previous, transition.reason
+            told = messages.ServiceChanged(name=name, state=state, previous=previous, reason=reason)
+            self._children.send("observer", messages.encode(told))
+            return
         report = self._reports.get(transition.name)
         if report is None or transition.previous == transition.state:
             return

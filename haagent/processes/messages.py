@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from haagent.config.model import Check
-from haagent.snapshot import HealthState, RouterState, Snapshot
+from haagent.snapshot import HealthState, RouterState, ServiceState, Snapshot
 
 
 class Hello(Struct, frozen=True, kw_only=True, tag="hello"):
@@ -72,6 +72,15 @@ class RouterChanged(Struct, frozen=True, kw_only=True, tag="router_changed"):
     reason: str
 
 
+class ServiceChanged(Struct, frozen=True, kw_only=True, tag="service_changed"):
+    """director -> observer: send the notification haagentServiceStateChange."""
+
+    name: str
+    state: ServiceState
+    previous: ServiceState
+    reason: str
+
+
 class ObserverReported(Struct, frozen=True, kw_only=True, tag="observer_reported"):
     """observer -> director: state of the AgentX session, for `status`."""
 
@@ -81,7 +90,7 @@ class ObserverReported(Struct, frozen=True, kw_only=True, tag="observer_reported
 
 ToProber = SetProbes
 FromProber = Hello | HealthReported
-ToObserver = SnapshotTaken | RouterChanged
+ToObserver = SnapshotTaken | RouterChanged | ServiceChanged
 FromObserver = Hello | ObserverReported
 
 encode = msgspec.msgpack.Encoder().encode

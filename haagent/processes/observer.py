@@ -37,7 +37,7 @@ from haagent.mib.tree import Tree
 from haagent.processes import messages
 from haagent.processes.agentx_address import TcpAddress, UnixAddress, parse_address, why_not
 from haagent.processes.frames import FrameReader, frame
-from haagent.processes.messages import RouterChanged, SnapshotTaken
+from haagent.processes.messages import RouterChanged, ServiceChanged, SnapshotTaken
 from haagent.snapshot import Snapshot
 
 READ_SIZE: Final = 1 << 20
@@ -98,6 +98,15 @@ class Observer:
                     name=changed.name,
                     interface=changed.interface,
                     vrid=changed.vrid,
+                    state=changed.state,
+                    previous=changed.previous,
+                    reason=changed.reason,
+                )
+                self.deliver(NotificationRaised(varbinds))
+            case ServiceChanged() as changed:
+                varbinds = mib.service_state_change(
+                    director=self._snapshot.director if self._snapshot else "",
+                    name=changed.name,
                     state=changed.state,
                     previous=changed.previous,
                     reason=changed.reason,

@@ -14,6 +14,7 @@ from haagent.core import (
     Record,
     RoutersObserved,
     RouterTransitioned,
+    ServiceTransitioned,
     SetProbes,
     SetRouters,
     SetTracking,
@@ -243,6 +244,14 @@ def test_the_quorum_is_recorded_when_it_is_reached_and_lost(core):
     assert Record("quorum", "web", "lost", "reached", "live weight 2, quorum 2, hysteresis 0") in effects
     effects = judged(core, rs2="down")
     assert Record("quorum", "web", "reached", "lost", "live weight 1, quorum 2, hysteresis 0") in effects
+
+
+def test_a_service_that_changes_state_is_notified_but_not_at_start(core):
+    assert not of(core.handle(ConfigLoaded(config(WEB)), 1.0), Notify)
+    effects = judged(core, rs1="up")
+    cause = "1 of 2 real servers in service"
+    assert of(effects, Notify) == [Notify(ServiceTransitioned("web", "empty", "serving", cause))]
+    assert not of(judged(core, rs2="up"), Notify)
 
 
 def test_a_quorum_of_one_says_nothing_that_the_service_does_not_say(core):

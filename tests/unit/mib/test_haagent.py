@@ -315,3 +315,16 @@ def test_every_snapshot_can_be_put_on_the_wire(
     tree = mib.build(msgspec.structs.replace(SNAPSHOT, routers=(router,), services=(service,), started_at=since))
     sent = Pdu(Response(varbinds=tuple(tree.walk())), big_endian=big_endian)
     assert decode(encode(sent)) == sent
+
+
+def test_the_notification_of_a_service_names_both_states_and_the_reason() -> None:
+    varbinds = mib.service_state_change(
+        director="d1", name="web", state="frozen", previous="serving", reason="1 of 9 are healthy"
+    )
+    assert varbinds[0].content == mib.SERVICE_STATE_CHANGE
+    assert [(varbind.name[-5:], varbind.content) for varbind in varbinds[1:]] == [
+        ((112, 1, 1, 1, 0), b"d1"),
+        ((1, 8, *WEB), 4),
+        ((1, 20, *WEB), 1),
+        ((1, 12, *WEB), b"1 of 9 are healthy"),
+    ]
