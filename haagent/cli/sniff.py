@@ -82,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
             print(f"haagent: {options.write}: {error.strerror}", file=sys.stderr)
             return 1
         segment = Segment()
+        print(f"listening on {options.interface}; Ctrl-C ends it", file=sys.stderr, flush=True)
         try:
             for frame in frames(live, options.seconds):
                 if frame is None:

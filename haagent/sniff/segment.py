@@ -83,7 +83,7 @@ class Segment:
                     priority=each.spoken.priority,
                     interval=each.spoken.interval,
                     addresses=tuple(ip_text(address) for address in each.spoken.addresses),
-                    checksum=each.spoken.form,
+                    checksum=each.form,
                     ttl=each.ttl,
                     count=each.count,
                     first_at=each.first_at,

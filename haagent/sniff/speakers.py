@@ -36,8 +36,22 @@ class Speaker:
     ttl: int
     first_at: float
     last_at: float
+    forms: dict[str, float] = field(default_factory=dict)  # checksum form -> when it was heard last
     count: int = 0
     is_silent: bool = False
+
+    @property
+    def form(self) -> str:
+        """Some send each advertisement twice, once in each form, until they know which one their peer wants."""
+        return "both" if len(self.forms) > 1 else self.spoken.form
+
+    def hear_form(self, form: str, at: float) -> None:
+        """Before `last_at` and `spoken` are replaced."""
+        is_twin = len(self.forms) > 1 or at - self.last_at < self.spoken.interval / 2
+        self.forms = {
+            each: when for each, when in self.forms.items() if each != form and is_twin and at - when <= self.patience
+        }
+        self.forms[form] = at
 
     @property
     def patience(self) -> float:
@@ -79,6 +93,7 @@ class Speakers:
             speaker = Speaker(heard.source, heard.mac, spoken, heard.ttl, heard.at, heard.at)
             router.speakers[heard.source] = speaker
             yield Finding(heard.at, "fact", about(key), f"{who(speaker)} speaks {described(speaker)}")
+            speaker.forms[spoken.form] = heard.at
         else:
             for change in changes(speaker, heard, spoken):
                 yield Finding(heard.at, "change", about(key), f"{ip_text(heard.source)} {change}")
@@ -123,7 +138,8 @@ class Speakers:
                 f"{source} sends with {'TTL' if key[0] == 4 else 'hop limit'} {speaker.ttl}: every router discards"
                 f" what does not have {TTL}, as it may come from another network",
             )
-        if key[0] == 4 and spoken.form == "pseudo_header" and _is_new(router, "form", speaker.source):
+        is_foreign = key[0] == 4 and speaker.form == "pseudo_header" and speaker.count > 1  # the first may have a twin
+        if is_foreign and _is_new(router, "form", speaker.source):
             yield Finding(
                 speaker.last_at,
                 "conflict",
@@ -182,8 +198,9 @@ class Speakers:
                     else "their configurations differ"
                 ),
             )
-        forms = first.spoken.form, second.spoken.form
-        if key[0] == 4 and set(forms) == {"rfc9568", "pseudo_header"} and _is_new(router, "forms", *forms):
+        forms = first.form, second.form
+        are_apart = set(forms) == {"rfc9568", "pseudo_header"} and min(first.count, second.count) > 1
+        if key[0] == 4 and are_apart and _is_new(router, "forms", *forms):
             yield Finding(
                 one.last_at,
                 "conflict",
@@ -268,8 +285,11 @@ def changes(before: Speaker, heard: VrrpHeard, spoken: Spoken) -> Iterator[str]:
         gone = [f"-{ip_text(each)}" for each in old.addresses if each not in spoken.addresses]
         new = [f"+{ip_text(each)}" for each in spoken.addresses if each not in old.addresses]
         yield f"changed its addresses: {', '.join(new + gone) or 'the order'}"
-    if old.form != spoken.form:
-        yield f"changed its checksum form: {old.form} -> {spoken.form}"
+    form = before.form
+    before.hear_form(spoken.form, heard.at)
+    now = "both" if len(before.forms) > 1 else spoken.form
+    if form != now:
+        yield f"changed its checksum form: {form} -> {now}"
     if before.ttl != heard.ttl:
         yield f"changed its TTL: {before.ttl} -> {heard.ttl}"
     if before.mac != heard.mac:

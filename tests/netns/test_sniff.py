@@ -34,15 +34,13 @@ class Sniffer:
         self.output = path / "sniffed"
         self.netns = segment.bridge if on_bridge else segment.hosts["client"].netns
         command = ("ip", "netns", "exec", self.netns, sys.executable, "-m", "haagent", "sniff", "--json")
-        with self.output.open("wb") as file:
-            self.process = subprocess.Popen((*command, "br0" if on_bridge else "eth0", *options), cwd=ROOT, stdout=file)
+        self.errors = path / "errors"
+        with self.output.open("wb") as file, self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                (*command, "br0" if on_bridge else "eth0", *options), cwd=ROOT, stdout=file, stderr=errors
+            )
         segment.processes.append(self.process)
-        assert wait_until(self.is_listening, 20)
-
-    def is_listening(self) -> bool:
-        """It has a packet socket."""
-        assert self.process.poll() is None
-        return len(run("cat", "/proc/net/packet", netns=self.netns).splitlines()) > 1
+        assert wait_until(lambda: "listening on" in self.errors.read_text(), 20), self.errors.read_text()
 
     def said(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.output.read_text().splitlines()]
@@ -124,7 +122,7 @@ def test_a_keepalived_that_falls_silent_and_keeps_the_address(segment: Segment, 
     isolate_hearing(segment, "b")
     segment.start_keepalived("a", tmp_path, 200)
     assert wait_until(lambda: segment.owners() == ["a"])
-    segment.start_vrrp("b", tmp_path, router(priority=100))
+    segment.start_vrrp("b", tmp_path, router(priority=100, checksum="rfc9568"))
     macs = [segment.hosts[name].mac() for name in ("a", "b")]
     assert wait_until(lambda: any("two MACs" in text for text in sniffer.texts("conflict")), 20)
     conflicts = sniffer.texts("conflict")

@@ -192,3 +192,18 @@ def test_two_checksum_forms_for_one_vrid() -> None:
         "192.0.2.1 and 192.0.2.2 differ in what the checksum covers (pseudo_header, rfc9568):"
         " unless they take both, neither hears the other"
     ]
+
+
+def test_a_router_that_says_everything_in_both_forms() -> None:
+    forms = (ChecksumForm.RFC9568, ChecksumForm.PSEUDO_HEADER)
+    twins = [advertisement(at + 0.0001 * number, 2, form=form) for at in range(4) for number, form in enumerate(forms)]
+    other = [advertisement(at + 0.5, 1, form=ChecksumForm.PSEUDO_HEADER) for at in range(4)]
+    found = hear(*sorted((*twins, *other), key=lambda each: each.at), *(advertisement(20 + at, 2) for at in range(3)))
+    assert [text for text in texts(found, "change") if "form" in text] == [
+        "192.0.2.2 changed its checksum form: rfc9568 -> both",
+        "192.0.2.2 changed its checksum form: both -> rfc9568",
+    ]
+    assert [text for text in texts(found, "conflict") if "checksum" in text] == [
+        "192.0.2.1 puts a pseudo-header under its checksum, as keepalived and FRR do: a router that takes RFC 9568"
+        " by the word discards it"
+    ]
