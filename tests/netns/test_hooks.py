@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -139,4 +140,26 @@ def test_a_follower_from_a_number_on_gets_each_event_once(segment: Segment, tmp_
     told = numbers()
     assert told == list(range(3, 3 + len(told)))
     assert [each["sequence"] for each in daemon.history("--from", "5")][:3] == [5, 6, 7]
+    assert end(daemon.process) == 0
+
+
+def test_the_winner_of_a_split_has_the_last_word(segment: Segment, tmp_path: Path) -> None:
+    """For it nothing changes, but the loser's hooks ran after its own."""
+    daemon = Daemon(segment, tmp_path)
+    assert wait_until(lambda: daemon.states()[-1:] == ["active"], 20), daemon.events()
+    deaf = segment.hosts["b"]
+    deaf.run("nft", "add", "table", "inet", "deaf")
+    deaf.run("nft", "add", "chain", "inet", "deaf", "in", "{ type filter hook input priority 0; }")
+    deaf.run("nft", "add", "rule", "inet", "deaf", "in", "ip", "protocol", "112", "drop")
+    rival = segment.start_vrrp("b", tmp_path, router(priority=50))
+    assert wait_until(lambda: sorted(segment.owners()) == ["a", "b"])
+    count = len(daemon.events())
+    time.sleep(4.5)  # long enough for two reports of the counters
+    assert len(daemon.events()) == count  # nothing to say while it lasts
+    deaf.run("nft", "delete", "table", "inet", "deaf")
+    assert wait_until(lambda: rival.director.state() == "backup")
+    assert wait_until(lambda: len(daemon.events()) > count, 20)
+    (again,) = daemon.events()[count:]
+    assert (again["state"], again["reasserted"]) == ("active", True)
+    assert again["cause"] == "another router spoke for the same VRID, and does not any more"
     assert end(daemon.process) == 0
