@@ -18,7 +18,7 @@ PACKAGE = ROOT / "haagent"
 VOCABULARY = (  # layer 1 as seen by the adapters: effects, tables, codecs, states
     "haagent.vrrp.advertisement", "haagent.vrrp.effects", "haagent.vrrp.events", "haagent.vrrp.settings",
     "haagent.vrrp.virtual_router", "haagent.health.probe", "haagent.health.effects", "haagent.health.events",
-    "haagent.health.check", "haagent.ipvs", "haagent.agentx", "haagent.config.model",
+    "haagent.health.check", "haagent.ipvs", "haagent.agentx", "haagent.config.model", "haagent.config.checks",
 )  # fmt: skip
 DOMAINS = (
     "haagent.vrrp", "haagent.health", "haagent.pool", "haagent.ipvs", "haagent.agentx", "haagent.mib",
@@ -37,12 +37,13 @@ SHELLS = (
 )
 LAYERS: dict[str, tuple[str, ...]] = {
     # 0
-    "haagent.config.model": (),
+    "haagent.config.model": ("haagent.config.checks",),
+    "haagent.config.checks": (),
     "haagent.version": (),
     "haagent.snapshot": ("haagent.config.model",),
     # 1: the domains
     "haagent.vrrp": ("haagent.vrrp",),
-    "haagent.health": ("haagent.health", "haagent.config.model"),
+    "haagent.health": ("haagent.health", "haagent.config.model", "haagent.config.checks"),
     "haagent.ipvs": ("haagent.ipvs", "haagent.config.model"),
     "haagent.pool": (
         "haagent.pool", "haagent.health", "haagent.ipvs",
@@ -58,8 +59,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "haagent.core": (*DOMAINS,),
     "haagent.view": (*DOMAINS, "haagent.core", "haagent.version"),
     "haagent.preview": (*DOMAINS, "haagent.core"),
-    "haagent.linux": ("haagent.linux", *VOCABULARY),
     "haagent.operate": (*DOMAINS, "haagent.core"),
+    "haagent.linux": ("haagent.linux", *VOCABULARY),
     "haagent.probes": ("haagent.probes", *VOCABULARY),
     "haagent.sniff.capture": ("haagent.sniff.records",),
     # 3: the shells
@@ -77,8 +78,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("haagent.core", "haagent.processes.messages"): (
         "Probe is the message's own struct: the core hands out the level as it is sent; the module is data and codec"
     ),
-    ("haagent.preview", "haagent.control.requests"): "Step is what the plan is answered with; the module is data",
     ("haagent.operate", "haagent.control.requests"): "Operate is the request itself; the module is data",
+    ("haagent.preview", "haagent.control.requests"): "Step is what the plan is answered with; the module is data",
 }
 
 PURE = (

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from haagent.config.check_rules import check_rules
 from haagent.config.error import Found, show
 from haagent.config.hook_rules import hook_rules
 from haagent.config.kernel_checks import kernel_checks
@@ -39,7 +40,7 @@ def cross_check(drafts: Drafts) -> list[Found]:
     """Every contradiction in one director's view."""
     return [
         *_routers(drafts),
-        *_checks(drafts.checks.values()),
+        *check_rules(drafts.checks.values()),
         *service_checks(drafts.virtual_services, drafts.checks, drafts.check_names, drafts.router_names),
         *_machines(drafts.virtual_services.values()),
         *hook_rules(drafts.hooks.values(), drafts.router_names, drafts.virtual_services.values()),
@@ -108,17 +109,6 @@ def owners(document: dict[str, Any], names: tuple[str, ...]) -> list[Found]:
             message = f"255 is for the one owner of the addresses; it is given to {enumerated(having)}"
             found.append(Found(("virtual_router", name, "priority"), message))
     return found
-
-
-def _checks(checks: Iterable[Draft]) -> Iterator[Found]:
-    for check in checks:
-        interval, timeout = check.get("interval"), check.get("timeout")
-        if interval is not None and timeout is not None and timeout > interval:
-            yield Found(
-                check.at("timeout"), f"timeout {timeout:g} is longer than interval {interval:g}; expected at most that"
-            )
-        if check.get("method") == "HEAD" and check.get("body"):
-            yield Found(check.at("body"), 'an answer to HEAD has no body; expected method = "GET"')
 
 
 def _machines(services: Iterable[Draft]) -> Iterator[Found]:

@@ -9,6 +9,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from haagent.config.checks import Check as Check
+from haagent.config.checks import HttpCheck as HttpCheck
+from haagent.config.checks import TcpCheck as TcpCheck
+
 ForwardingMethod = Literal["direct_routing", "masquerading", "tunneling"]
 Protocol = Literal["tcp", "udp", "sctp"]
 Family = Literal["ipv4", "ipv6"]
@@ -109,37 +113,6 @@ class VirtualRouter(Struct, frozen=True, kw_only=True):
     announce_delay: float = 5.0
     announce_refresh: float = 60.0
     track: tuple[Track, ...] = ()
-
-
-class TcpCheck(Struct, frozen=True, kw_only=True, tag="tcp"):
-    """A TCP connection is accepted."""
-
-    name: str
-    port: int | None = None  # default: the real server's own port
-    interval: float = 2.0
-    timeout: float = 1.0  # total
-    fall: int = 3
-    rise: int = 2
-
-
-class HttpCheck(Struct, frozen=True, kw_only=True, tag="http"):
-    """An HTTP/1.1 request is answered with an accepted status, and a body that contains a text. Redirects are not
-    followed."""
-
-    name: str
-    port: int | None = None
-    interval: float = 2.0
-    timeout: float = 1.0  # total: connection, request, the whole answer
-    fall: int = 3
-    rise: int = 2
-    method: Literal["GET", "HEAD"] = "GET"
-    path: str = "/"
-    host: str = ""  # Host header; empty: the probed address
-    status: tuple[int, ...] = (200,)
-    body: str = ""  # must occur in the body, compared as UTF-8 octets; empty: any body
-
-
-Check = TcpCheck | HttpCheck
 
 
 class Tunnel(Struct, frozen=True, kw_only=True):

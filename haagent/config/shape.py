@@ -4,23 +4,18 @@ A key is required where its field in model.py has no default, so defaults stand 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
-from msgspec import Struct
 
 from haagent.config import model
+from haagent.config.check_shape import CHECK
+from haagent.config.table import Key, ListOf, Table, Variants
 from haagent.config.values import (
     ABSOLUTE_PATH,
     ACCOUNT,
     ADDRESS,
     AGENTX,
-    ANY_TEXT,
     ARGUMENT,
     BOOLEAN,
     GROUP,
-    HOST,
     INTERFACE,
     INTERFACE_ADDRESS,
     NAME,
@@ -29,63 +24,13 @@ from haagent.config.values import (
     SUBJECT_NAME,
     SYSCTL_NAME,
     SYSCTLS,
-    URL_PATH,
-    Scalar,
     choice,
     fraction,
     integer,
     seconds,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """An array."""
-
-    item: "Scalar | Table | Variants"
-    expected: str  # "an array of ..."
-    least: int = 0
-    most: int | None = None
-    hint: str = ""  # what to do with too many
-    unique: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Variants:
-    """A table of one of several kinds: the value of the key `tag` says which, or without a tag the key that it has."""
-
-    expected: str
-    tag: str
-    tables: "Mapping[str, Table]"
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One key of a table."""
-
-    shape: "Scalar | ListOf | Table | Variants"
-    field: str = ""  # in the struct, where it is not the key itself
-    is_derived: bool = False  # absent: follows from other values (cross_checks.apply_rules)
-    is_shared: bool = False  # may not differ between directors
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """The keys of one kind of table, and the struct that it becomes."""
-
-    noun: str
-    struct: type[Struct]
-    keys: Mapping[str, Key]
-    defaults: Mapping[str, Any] = field(init=False)  # by field; a key whose field is not here is required
-
-    def __post_init__(self) -> None:
-        defaults = {
-            each.name: each.default if each.default is not msgspec.NODEFAULT else each.default_factory()
-            for each in msgspec.structs.fields(self.struct)
-            if not each.required
-        }
-        object.__setattr__(self, "defaults", defaults)
-
+__all__ = ["NAMED", "SINGLE", "Key", "ListOf", "Table", "Variants"]
 
 PORT = integer(1, 65535)
 _PRIORITY_TERM = integer(-254, 254)
@@ -181,35 +126,6 @@ VIRTUAL_ROUTER = Table(
         "announce_delay": Key(seconds(0.1, 3600)),
         "announce_refresh": Key(seconds(1, 86400)),
         "track": Key(ListOf(TRACK, "an array of tables")),
-    },
-)
-
-_ANY_CHECK = {
-    "type": Key(choice("type", ("tcp", "http"))),
-    "port": Key(PORT),
-    "interval": Key(seconds(0.01, 86400)),
-    "timeout": Key(seconds(0.01, 86400)),
-    "fall": Key(integer(1, 100)),
-    "rise": Key(integer(1, 100)),
-}
-
-CHECK = Variants(
-    'a table with a "type"',
-    "type",
-    {
-        "tcp": Table("check", model.TcpCheck, _ANY_CHECK),
-        "http": Table(
-            "check",
-            model.HttpCheck,
-            {
-                **_ANY_CHECK,
-                "method": Key(choice("method", ("GET", "HEAD"))),
-                "path": Key(URL_PATH),
-                "host": Key(HOST),
-                "status": Key(ListOf(integer(100, 599), "an array of status codes", least=1, unique=True)),
-                "body": Key(ANY_TEXT),
-            },
-        ),
     },
 )
 

@@ -21,6 +21,7 @@ class Target:
     probe: Probe
     health: Health
     detail: str | None = None  # the last sentence; None before the first result
+    weight: int | None = None  # the last that was asked for
     running: bool = False
     missed_at: float | None = None  # it was due at this instant, but the try before was still running
 
@@ -83,9 +84,10 @@ class ProberCore:
         target.running = False
         effects: list[Effect] = []
         health = target.health if result.local else judge(target.probe.check, target.health, result.passed)
-        if health.state != target.health.state or result.detail != target.detail:
-            effects.append(Report(id, health.state, result.detail))
-        target.health, target.detail = health, result.detail
+        weight = target.weight if result.local else result.weight
+        if (health.state, result.detail, weight) != (target.health.state, target.detail, target.weight):
+            effects.append(Report(id, health.state, result.detail, weight))
+        target.health, target.detail, target.weight = health, result.detail, weight
         # A try that ran into its deadline ends just when the next is due, if timeout equals interval: that one is
         # late, not lost.
         missed_at, target.missed_at = target.missed_at, None

@@ -22,11 +22,12 @@ class StopProbe:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A verdict changed, or the sentence that explains it did; and the first result of each probe."""
+    """A verdict, the sentence that explains it or a dynamic weight changed; and the first result of each probe."""
 
     id: int
     health: HealthState
     detail: str
+    weight: int | None = None  # percent that the real server asks for; None: it did not say
 
 
 Effect = StartProbe | StopProbe | Report

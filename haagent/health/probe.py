@@ -24,3 +24,4 @@ class ProbeResult:
     passed: bool
     detail: str  # one sentence; what an operator reads at three in the morning
     local: bool = False  # this director's trouble (no route, no descriptors): says nothing about the real server
+    weight: int | None = None  # percent of the configured weight that the real server asks for; None: it did not say

@@ -1,9 +1,10 @@
-"""One try over TCP: connect, say something, listen, all under one total deadline, whatever the peer drips.
+"""One try over sockets: connect, say, listen, all under one total deadline, whatever the peer drips.
 
-What is said and what the answer means is a `Conversation`; this file knows sockets and errors alone. Connections are
-closed with SO_LINGER 0: thousands of checks a second would otherwise leave tens of thousands of sockets in TIME_WAIT.
-An error that connect(2) returns at once was found by this director's own kernel (no route, no free port, a firewall
-rule); one that comes later came from the network.
+What is said and what the answer means is a `Conversation`; this file knows sockets and errors alone. A conversation may
+go on elsewhere (a truncated DNS answer is asked for again by TCP, a redirect is followed): another socket to the same
+address, the same deadline. Connections are closed with SO_LINGER 0: thousands of checks a second would otherwise leave
+tens of thousands of sockets in TIME_WAIT. An error that connect(2) returns at once was found by this director's own
+kernel (no route, no free port, a firewall rule); one that comes later came from the network.
 """
 
 import asyncio
@@ -14,16 +15,21 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
 
+from haagent.config.checks import WireCheck
 from haagent.health.probe import ProbeResult
 from haagent.probes.poller import Poller, Watch
 
 RECEIVE_SIZE = 16384
+DATAGRAM_SIZE = 65536
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 FINISHED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 STALLED = 0.5  # of the timeout: a deadline noticed this late says that we were asleep, not that the peer was
+IP_BIND_ADDRESS_NO_PORT = 24  # include/uapi/linux/in.h; the port is chosen by connect(2), which knows the whole tuple
 
 LOCAL_TROUBLE = {
     errno.ENETUNREACH: "it has no route to {address}",
@@ -36,6 +42,7 @@ LOCAL_TROUBLE = {
     errno.ENFILE: "it is out of file descriptors",
     errno.ENOBUFS: "it is out of memory for sockets",
     errno.ENOMEM: "it is out of memory for sockets",
+    errno.EMSGSIZE: "the datagram to {address} is too long for its way",
 }
 REMOTE_TROUBLE = {
     errno.ECONNREFUSED: "connection refused",
@@ -46,22 +53,67 @@ REMOTE_TROUBLE = {
     errno.ETIMEDOUT: "connection timed out",
     errno.ENOPROTOOPT: "port unreachable",
 }
-
+SENT_BY_US = (errno.EPERM, errno.EACCES, errno.ENOBUFS, errno.ENOMEM, errno.EMSGSIZE, errno.EINVAL)
 
 Done = Callable[[ProbeResult | Exception], None]  # an Exception is a fault of ours, met while judging
 
 
+class Running(Protocol):
+    """A try under way."""
+
+    def close(self) -> None:
+        """Abandons it; a result that is not there yet never comes."""
+
+
+class Upgrade(Enum):
+    """A conversation's wish to go on through TLS; what wraps it (tls.py) grants it."""
+
+    START_TLS = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What kind of socket, and by which way its packets go."""
+
+    kind: socket.SocketKind = socket.SOCK_STREAM
+    protocol: int = 0
+    source: str = ""
+    device: str = ""
+    mark: int = 0
+
+
+TCP = Way()
+UDP = Way(socket.SOCK_DGRAM)
+
+
+def way_of(check: WireCheck, kind: socket.SocketKind = socket.SOCK_STREAM, protocol: int = 0) -> Way:
+    return Way(kind, protocol, check.source, check.device, check.mark)
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """The try goes on with another conversation on another socket."""
+
+    conversation: "Conversation"
+    port: int
+    kind: socket.SocketKind
+
+
+# What a conversation wants next: the end, octets to send, or just more; None: listen on.
+Step = ProbeResult | bytes | Elsewhere | Upgrade | None
+
+
 class Conversation(Protocol):
-    """What one check says and hears over an established connection. Each answer but None ends the try."""
+    """What one check says and hears. Over datagrams, each piece is one."""
 
     request: bytes  # sent as soon as the connection stands; may be empty
 
-    def connected(self) -> ProbeResult | None: ...
+    def connected(self) -> Step: ...
 
-    def feed(self, data: bytes) -> ProbeResult | None:
+    def feed(self, data: bytes) -> Step:
         """Octets arrived."""
 
-    def ended(self) -> ProbeResult:
+    def ended(self) -> Step:
         """The peer closed its side."""
 
     def heard(self) -> str:
@@ -78,13 +130,16 @@ class Exchange:
         "_address",
         "_connected",
         "_conversation",
+        "_deadline_at",
         "_descriptor",
         "_done",
+        "_is_stream",
         "_poller",
         "_port",
         "_socket",
         "_timeout",
         "_unsent",
+        "_way",
     )
 
     def __init__(
@@ -95,29 +150,40 @@ class Exchange:
         conversation: Conversation,
         poller: Poller,
         done: Done,
+        way: Way = TCP,
     ) -> None:
-        self._address, self._port, self._timeout = address, port, timeout
-        self._conversation, self._poller = conversation, poller
+        self._address, self._timeout = address, timeout
+        self._poller, self._way = poller, way
         self._done: Done | None = done
-        self._connected = False
-        self._unsent = conversation.request
-        self._socket: socket.socket | None = None
-        failure = self._connect()
+        self._deadline_at = time.monotonic() + timeout
+        failure = self._begin(conversation, port, way.kind)
         if failure is not None:
             asyncio.get_running_loop().call_soon(self._finish, failure)
 
-    def _connect(self) -> ProbeResult | None:
+    def _begin(self, conversation: Conversation, port: int, kind: socket.SocketKind) -> ProbeResult | None:
+        self._conversation, self._port = conversation, port
+        self._is_stream = kind is socket.SOCK_STREAM
+        self._connected = False
+        self._unsent = conversation.request
+        self._socket: socket.socket | None = None
+        return self._connect(kind)
+
+    def _connect(self, kind: socket.SocketKind) -> ProbeResult | None:
         family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
         try:
-            self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+            self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK, self._way.protocol)
             self._descriptor = self._socket.fileno()
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            if self._is_stream:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            if (self._way.source or self._way.device or self._way.mark) and (words := bind(self._socket, self._way)):
+                return local(words)
             code = self._socket.connect_ex((self._address, self._port))
             if code in (0, errno.EINPROGRESS):
-                deadline_at = time.monotonic() + self._timeout
-                self._poller.watch(Watch(self._descriptor, deadline_at, self._on_events, self._on_deadline))
+                self._poller.watch(Watch(self._descriptor, self._deadline_at, self._on_events, self._on_deadline))
                 return None
         except OSError as error:
+            if self._socket is None and isinstance(error, PermissionError):
+                return local("it may not send echo requests (net.ipv4.ping_group_range, or CAP_NET_RAW)")
             return self._local(error.errno or errno.EIO)
         if code in (errno.ECONNREFUSED, errno.ECONNRESET, errno.ETIMEDOUT):  # loopback answers within the call
             return self._remote(code)
@@ -146,23 +212,56 @@ class Exchange:
             if not events & select.EPOLLOUT:
                 return None
             self._connected = True
-            if verdict := self._conversation.connected():
-                return verdict
-        if self._unsent:
-            self._unsent = self._unsent[self._socket.send(self._unsent) :]
-        if events & READABLE:
-            while True:
-                data = self._socket.recv(RECEIVE_SIZE)
-                verdict = self._conversation.feed(data) if data else self._conversation.ended()
-                if verdict is not None:
-                    return verdict
-                if len(data) < RECEIVE_SIZE and not events & FINISHED:
-                    break  # drained: what comes later raises a new event
+            step = self._conversation.connected()
+            if step is not None and type(step) is not bytes:
+                return self._take(step)
+            self._unsent += step or b""
+        if self._unsent and (failure := self._send()):
+            return failure
+        return self._receive(events) if events & READABLE else None
+
+    def _receive(self, events: int) -> ProbeResult | None:
+        assert self._socket is not None
+        size = RECEIVE_SIZE if self._is_stream else DATAGRAM_SIZE
+        while True:
+            data = self._socket.recv(size)
+            step = self._conversation.feed(data) if data or not self._is_stream else self._conversation.ended()
+            if step is not None:
+                if type(step) is not bytes:
+                    return self._take(step)
+                assert data or not self._is_stream  # a conversation that has ended says no more
+                self._unsent += step
+                if failure := self._send():
+                    return failure
+            if self._is_stream and len(data) < size and not events & FINISHED:
+                return None  # drained: what comes later raises a new event
+
+    def _take(self, step: Step) -> ProbeResult | None:
+        match step:
+            case ProbeResult():
+                return step
+            case Elsewhere(conversation=conversation, port=port, kind=kind):
+                self._let_go()
+                return self._begin(conversation, port, kind)
+            case _:
+                raise AssertionError(f"nobody grants {step!r}")
+
+    def _send(self) -> ProbeResult | None:
+        assert self._socket is not None
+        try:
+            sent = self._socket.send(self._unsent)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            if error.errno in SENT_BY_US and not self._is_stream:  # a stream's packets leave later
+                return self._local(error.errno)
+            raise
+        self._unsent = self._unsent[sent:]
         return None
 
     def _on_deadline(self, late: float) -> None:
         if late > STALLED * self._timeout:
-            self._finish(ProbeResult(False, f"this director cannot probe: it was {late:.1f} s late", local=True))
+            self._finish(local(f"it was {late:.1f} s late"))
         else:
             self._finish(ProbeResult(False, self._too_late()))
 
@@ -170,16 +269,20 @@ class Exchange:
         if not self._connected:
             return f"no answer to the connection within {self._timeout:g} s"
         heard = self._conversation.heard()
+        if not self._is_stream:
+            return f"no answer within {self._timeout:g} s" + (f" ({heard})" if heard else "")
         return f"no complete answer within {self._timeout:g} s ({heard or 'connected, nothing received'})"
 
     def _local(self, code: int) -> ProbeResult:
-        words = LOCAL_TROUBLE.get(code, os.strerror(code)).format(address=self._address)
-        return ProbeResult(False, f"this director cannot probe: {words}", local=True)
+        return local(LOCAL_TROUBLE.get(code, os.strerror(code)).format(address=self._address))
 
     def _remote(self, code: int) -> ProbeResult:
         words = REMOTE_TROUBLE.get(code) or os.strerror(code)
+        if code == errno.ECONNREFUSED and not self._is_stream:
+            words = "port unreachable"
         heard = self._conversation.heard() if self._connected else ""
-        return ProbeResult(False, f"{words} ({heard or f'{self._address}:{self._port}'})")
+        where = f"{self._address}:{self._port}" if self._port else self._address
+        return ProbeResult(False, f"{words} ({heard or where})")
 
     def _finish(self, result: ProbeResult | Exception) -> None:
         done = self._done
@@ -190,6 +293,9 @@ class Exchange:
     def close(self) -> None:
         """Lets go of socket, deadline and conversation; a result that is not there yet never comes."""
         self._done = None
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._socket is not None:
             self._poller.forget(self._descriptor)
             self._socket.close()
@@ -197,7 +303,45 @@ class Exchange:
         self._conversation.close()
 
 
-async def converse(address: str, port: int, timeout: float, conversation: Conversation, poller: Poller) -> ProbeResult:
+def local(words: str) -> ProbeResult:
+    """Trouble of this director."""
+    return ProbeResult(False, f"this director cannot probe: {words}", local=True)
+
+
+def bind(made: socket.socket, way: Way) -> str:
+    """Gives the socket its way; what is in the way of that, in words, or nothing."""
+    try:
+        if way.mark:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, way.mark)
+    except PermissionError:
+        return f"it may not set the mark {way.mark} (CAP_NET_ADMIN)"
+    try:
+        if way.device:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, way.device.encode())
+    except PermissionError:
+        return f"it may not bind to the interface {way.device} (CAP_NET_RAW)"
+    except OSError as error:
+        if error.errno != errno.ENODEV:
+            raise
+        return f"it has no interface {way.device}"
+    if not way.source:
+        return ""
+    if (":" in way.source) is not (made.family is socket.AF_INET6):
+        return f"the source {way.source} is of another family than the target"
+    try:
+        if made.type is not socket.SOCK_RAW and made.proto not in (socket.IPPROTO_ICMP, socket.IPPROTO_ICMPV6):
+            made.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        made.bind((way.source, 0))
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            raise
+        return f"it has no address {way.source}"
+    return ""
+
+
+async def converse(
+    address: str, port: int, timeout: float, conversation: Conversation, poller: Poller, way: Way = TCP
+) -> ProbeResult:
     """Runs one try. Cancelling closes the connection."""
     finished: asyncio.Future[ProbeResult] = asyncio.get_running_loop().create_future()
 
@@ -207,7 +351,7 @@ async def converse(address: str, port: int, timeout: float, conversation: Conver
         else:
             finished.set_exception(result)
 
-    exchange = Exchange(address, port, timeout, conversation, poller, done)
+    exchange = Exchange(address, port, timeout, conversation, poller, done, way)
     try:
         return await finished
     finally:

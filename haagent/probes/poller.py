@@ -52,6 +52,14 @@ class Poller:
     def watch(self, watch: Watch) -> None:
         """Raises OSError when the kernel has no room (ENOSPC, ENOMEM)."""
         self._epoll.register(watch.descriptor, ANY)
+        self._look_after(watch)
+
+    def rewatch(self, watch: Watch) -> None:
+        """For a descriptor that was forgotten and not closed."""
+        self._epoll.modify(watch.descriptor, ANY)  # anew, so that an event that was passed over is told again
+        self._look_after(watch)
+
+    def _look_after(self, watch: Watch) -> None:
         self._watched[watch.descriptor] = watch
         heapq.heappush(self._deadlines, (watch.deadline_at, watch.descriptor))
         if self._timer is None:
@@ -60,6 +68,10 @@ class Poller:
     def forget(self, descriptor: int) -> None:
         """Must come before the descriptor is closed; closing it ends the kernel's side."""
         self._watched.pop(descriptor, None)
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Calls back in the next turn of the loop."""
+        self._loop.call_soon(call)
 
     def _arm(self) -> None:
         self._timer = self._loop.call_at(next_grain(time.monotonic() + GRAIN / 2), self._tick)

@@ -1,27 +1,34 @@
-"""The TCP check: the connection is accepted. Nothing is said and nothing is heard."""
+"""The TCP check: the connection is accepted; with TLS, the handshake succeeds; with something to expect, it comes."""
 
-from haagent.config.model import TcpCheck
+from haagent.config.checks import TcpCheck
 from haagent.health.probe import ProbeResult
-from haagent.probes.exchange import Done, Exchange, converse
+from haagent.probes.exchange import Conversation, Done, Exchange, converse, way_of
+from haagent.probes.pattern import Pattern, pattern_of, payload
 from haagent.probes.poller import Poller
+from haagent.probes.tls import TlsConversation
+from haagent.probes.words import counted, shown
 
 CONNECTED = ProbeResult(True, "connected")
+SECURED = ProbeResult(True, "TLS handshake done")
 
 
 class TcpConversation:
     """Over as soon as it begins."""
 
-    __slots__ = ()
+    __slots__ = ("_result",)
     request = b""
 
+    def __init__(self, result: ProbeResult = CONNECTED) -> None:
+        self._result = result
+
     def connected(self) -> ProbeResult:
-        return CONNECTED
+        return self._result
 
     def feed(self, data: bytes) -> ProbeResult:
-        return CONNECTED
+        return self._result
 
     def ended(self) -> ProbeResult:
-        return CONNECTED
+        return self._result
 
     def heard(self) -> str:
         return ""
@@ -30,11 +37,53 @@ class TcpConversation:
         pass
 
 
+class ExpectConversation:
+    """Says something, perhaps nothing, and listens until the pattern has come."""
+
+    def __init__(self, request: bytes, pattern: Pattern) -> None:
+        self.request = request
+        self._pattern = pattern
+        self._answer = b""
+
+    def connected(self) -> None:
+        return None
+
+    def feed(self, data: bytes) -> ProbeResult | None:
+        self._answer += data
+        if self._pattern.is_in(self._answer):
+            return ProbeResult(True, f"answered {shown(self._answer)}")
+        return self._wrong() if self._pattern.is_refuted(self._answer) else None
+
+    def ended(self) -> ProbeResult:
+        if not self._answer:
+            return ProbeResult(False, "connection closed without an answer")
+        return self._wrong()
+
+    def heard(self) -> str:
+        if not self._answer:
+            return ""
+        return f"{counted(len(self._answer), 'octet')} {shown(self._answer)}, which {self._pattern.words}"
+
+    def close(self) -> None:
+        pass
+
+    def _wrong(self) -> ProbeResult:
+        return ProbeResult(False, f"the answer {shown(self._answer)} {self._pattern.words}")
+
+
+def conversation(check: TcpCheck) -> Conversation:
+    pattern = pattern_of(check)
+    if check.tls == "none":
+        return TcpConversation() if pattern is None else ExpectConversation(payload(check), pattern)
+    inner = TcpConversation(SECURED) if pattern is None else ExpectConversation(payload(check), pattern)
+    return TlsConversation(inner, check, check.sni)
+
+
 def begin(check: TcpCheck, address: str, port: int, poller: Poller, done: Done) -> Exchange:
     """The result goes to `done`. Never raises for what the network does; OSError is a result."""
-    return Exchange(address, port, check.timeout, TcpConversation(), poller, done)
+    return Exchange(address, port, check.timeout, conversation(check), poller, done, way_of(check))
 
 
 async def probe(check: TcpCheck, address: str, port: int, poller: Poller) -> ProbeResult:
     """As `begin`, for one who waits."""
-    return await converse(address, port, check.timeout, TcpConversation(), poller)
+    return await converse(address, port, check.timeout, conversation(check), poller, way_of(check))

@@ -49,6 +49,7 @@ class HealthReported(Struct, frozen=True, kw_only=True, tag="health_reported"):
     health: HealthState
     detail: str  # the last result in one sentence: "connection refused", "HTTP 503, wanted 200"
     at: float  # monotonic instant (CLOCK_MONOTONIC is one clock for all processes of a host)
+    weight: int | None = None  # percent of the configured weight that the real server asks for; None: it did not say
 
 
 # -------------------------------------------------------------- director and observer

@@ -3,8 +3,9 @@
     python -m haagent.processes.prober --socket PATH --user USER --alive-fd N
 
 It connects to the director's internal socket as root, says Hello, and goes on without privileges. It ends (status 0)
-when the director closes the socket, when the other end of the --alive-fd pipe closes, and on SIGTERM. It writes nothing
-but the traceback of a fault of its own.
+when the director closes the socket, when the other end of the --alive-fd pipe closes, on SIGTERM, and when the director
+names a check that needs a privilege which it gave up: the next one keeps it. It writes nothing but the traceback of a
+fault of its own.
 """
 
 import argparse
@@ -17,26 +18,31 @@ import socket
 import sys
 import time
 import traceback
-from collections import OrderedDict
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, assert_never
 
 import uvloop
 
-from haagent.config.model import HttpCheck, TcpCheck
+from haagent.config.checks import IcmpCheck, WireCheck
+from haagent.health.budget import Budget
 from haagent.health.check import HealthState
 from haagent.health.core import ProberCore
 from haagent.health.effects import Report, StartProbe, StopProbe
 from haagent.health.events import DeadlinePassed, Event, ProbeFinished, ProbesSet
 from haagent.health.probe import Probe, ProbeResult
-from haagent.probes import http, tcp
-from haagent.probes.exchange import Done, Exchange
+from haagent.linux import capabilities
+from haagent.linux.capabilities import NET_ADMIN, NET_RAW
+from haagent.probes.begin import begin
+from haagent.probes.exchange import Running
 from haagent.probes.poller import Poller, next_grain
 from haagent.processes import messages
 from haagent.processes.frames import FrameReader, frame
 
 CONCURRENT = 2000  # probes at one time; the others queue, their deadlines start when they do
+EACH_ADDRESS = 64  # of them
 RESERVED = 32  # descriptors that are not probes
+PRIVILEGES = frozenset((NET_ADMIN, NET_RAW))  # that a check may need
 READ_SIZE = 1 << 20
 
 
@@ -48,9 +54,9 @@ class Prober:
         self._reports = reports
         self._core = ProberCore()
         self._poller = Poller(loop)
-        self._concurrent = min(CONCURRENT, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED)
-        self._running: dict[int, Exchange] = {}
-        self._queue: OrderedDict[int, Probe] = OrderedDict()  # in the order of their instants
+        concurrent = min(CONCURRENT, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED)
+        self._budget = Budget(concurrent, EACH_ADDRESS)
+        self._running: dict[int, Running] = {}
         self._wake_up: asyncio.TimerHandle | None = None
         self._wake_up_at: float | None = None
 
@@ -62,8 +68,8 @@ class Prober:
                     self._start(probe)
                 case StopProbe(id=id):
                     self._stop(id)
-                case Report(id=id, health=health, detail=detail):
-                    self._report(id, health, detail)
+                case Report(id=id, health=health, detail=detail, weight=weight):
+                    self._report(id, health, detail, weight)
                 case _:
                     assert_never(effect)
         self._arm()
@@ -84,29 +90,30 @@ class Prober:
         self.deliver(DeadlinePassed())
 
     def _start(self, probe: Probe) -> None:
-        self._queue[probe.id] = probe  # behind those that wait: one that asks again at once must not overtake them
+        self._budget.ask(probe)
         self._start_queued()
 
     def _stop(self, id: int) -> None:
         exchange = self._running.pop(id, None)
         if exchange is not None:
             exchange.close()
+            self._budget.give_back(id)
             self._start_queued()
         else:
-            del self._queue[id]
+            self._budget.forget(id)
 
     def _on_result(self, id: int, result: ProbeResult | Exception) -> None:
         del self._running[id]
+        self._budget.give_back(id)
         self.deliver(ProbeFinished(id, result if isinstance(result, ProbeResult) else fault(result)))
         self._start_queued()
 
     def _start_queued(self) -> None:
-        while self._queue and len(self._running) < self._concurrent:
-            id, probe = self._queue.popitem(last=False)
-            self._running[id] = begin(probe, self._poller, partial(self._on_result, id))
+        while (probe := self._budget.take()) is not None:
+            self._running[probe.id] = begin(probe, self._poller, partial(self._on_result, probe.id))
 
-    def _report(self, id: int, health: HealthState, detail: str) -> None:
-        report = messages.HealthReported(id=id, health=health, detail=detail, at=time.monotonic())
+    def _report(self, id: int, health: HealthState, detail: str, weight: int | None) -> None:
+        report = messages.HealthReported(id=id, health=health, detail=detail, at=time.monotonic(), weight=weight)
         self._reports.write(frame(messages.encode(report)))
 
     def close(self) -> None:
@@ -119,16 +126,6 @@ class Prober:
         self._poller.close()
 
 
-def begin(probe: Probe, poller: Poller, done: Done) -> Exchange:
-    match probe.check:
-        case HttpCheck() as check:
-            return http.begin(check, probe.address, probe.port, poller, done)
-        case TcpCheck() as check:
-            return tcp.begin(check, probe.address, probe.port, poller, done)
-        case _:
-            assert_never(probe.check)
-
-
 def fault(raised: Exception) -> ProbeResult:
     """A fault in a probe's own code must not stop the checking of all the others, nor count against the server."""
     traceback.print_exception(raised)
@@ -139,7 +136,26 @@ def probes_of(message: messages.SetProbes) -> ProbesSet:
     return ProbesSet(tuple(Probe(p.id, p.check, p.address, p.port, p.health) for p in message.probes))
 
 
-async def converse(connection: socket.socket, alive: int | None) -> None:
+class Privileges:
+    """What is kept of root's until the director has said what is to be probed; from then on only what that needs."""
+
+    def __init__(self, kept: frozenset[int]) -> None:
+        self._kept = kept
+        self._given_up = frozenset[int]()
+
+    def suffice(self, wanted: frozenset[int]) -> bool:
+        """False: something that was given up is wanted, so a new process must take over."""
+        if wanted & self._given_up:
+            return False
+        if self._kept:
+            keep = self._kept & wanted
+            capabilities.hold(keep, effective=keep)
+            self._given_up |= self._kept - keep
+            self._kept = keep
+        return True
+
+
+async def converse(connection: socket.socket, alive: int | None, privileges: Privileges) -> None:
     """Until the director, or whoever holds the other end of `alive`, is gone, or SIGTERM. Raises on a fault of ours."""
     loop = asyncio.get_running_loop()
     over: asyncio.Future[None] = loop.create_future()
@@ -159,7 +175,7 @@ async def converse(connection: socket.socket, alive: int | None) -> None:
         loop.add_reader(alive, end)
     reader, writer = await asyncio.open_unix_connection(sock=connection)
     prober = Prober(loop, writer)
-    listening = loop.create_task(listen(reader, prober))
+    listening = loop.create_task(listen(reader, prober, privileges))
     await asyncio.wait((listening, over), return_when=asyncio.FIRST_COMPLETED)
     prober.close()
     for ended in (listening, over):
@@ -168,27 +184,50 @@ async def converse(connection: socket.socket, alive: int | None) -> None:
     writer.transport.abort()
 
 
-async def listen(reader: asyncio.StreamReader, prober: Prober) -> None:
+async def listen(reader: asyncio.StreamReader, prober: Prober, privileges: Privileges) -> None:
     frames = FrameReader()
     try:
         while data := await reader.read(READ_SIZE):
             for payload in frames.feed(data):
-                prober.deliver(probes_of(messages.decode_to_prober(payload)))
+                probes = probes_of(messages.decode_to_prober(payload))
+                if not privileges.suffice(needed(probes.probes)):
+                    return
+                prober.deliver(probes)
     except ConnectionError:
         pass  # the director was killed
 
 
-def drop_privileges(name: str) -> None:
+def needed(probes: Iterable[Probe]) -> frozenset[int]:
+    """SO_MARK needs CAP_NET_ADMIN; an echo request CAP_NET_RAW, where net.ipv4.ping_group_range does not admit us.
+    SO_BINDTODEVICE of a new socket needs nothing (since Linux 5.7)."""
+    wanted: set[int] = set()
+    for probe in probes:
+        if isinstance(probe.check, WireCheck) and probe.check.mark:
+            wanted.add(NET_ADMIN)
+        if isinstance(probe.check, IcmpCheck) and not may_ping():
+            wanted.add(NET_RAW)
+    return frozenset(wanted)
+
+
+def may_ping() -> bool:
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP).close()
+    except PermissionError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def drop_privileges(name: str) -> Privileges:
     """From root to the named user, or to nobody where it does not exist; no change when not started as root."""
     if os.geteuid() != 0:
-        return
+        return Privileges(frozenset())
     try:
         user = pwd.getpwnam(name)
     except KeyError:
         user = pwd.getpwnam("nobody")
-    os.setgroups([])
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
+    return Privileges(capabilities.become(user.pw_uid, user.pw_gid, PRIVILEGES))
 
 
 def raise_descriptor_limit() -> None:
@@ -207,10 +246,10 @@ def main(arguments: list[str]) -> int:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.connect(options.socket)
     connection.sendall(frame(messages.encode(messages.Hello(process="prober", pid=os.getpid()))))
-    drop_privileges(options.user)
+    privileges = drop_privileges(options.user)
     connection.setblocking(False)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(converse(connection, options.alive_fd))
+        runner.run(converse(connection, options.alive_fd, privileges))
     return 0
 
 

@@ -387,9 +387,9 @@ WRONG = [
     ("snmp = 1", ["1:1: snmp: expected a table, got the integer 1"]),
     ("check = [1]", ["1:1: check: expected tables with a name, as in [check.NAME], got an array"]),
     ("check.a = 1.5", ['1:7: check.a: expected a table with a "type", got the float 1.5']),
-    ("[check.a]", ["1:8: check.a.type: missing; one of tcp, http"]),
-    ('[check.a]\ntype = "dns"', ['2:1: check.a.type: unknown type "dns"; one of tcp, http']),
-    ('[check.a]\ntype = "tcp"\npath = "/"', ['3:1: check.a.path: unknown key; one of type, port, interval, timeout, fall, rise']),
+    ("[check.a]", ["1:8: check.a.type: missing; one of tcp, http, https, dns, udp, icmp, exec, agent, smtp, imap, pop3, ftp, ldap, mysql, postgresql, redis, radius, sip, ntp, grpc"]),
+    ('[check.a]\ntype = "gopher"', ['2:1: check.a.type: unknown type "gopher"; one of tcp, http, https, dns, udp, icmp, exec, agent, smtp, imap, pop3, ftp, ldap, mysql, postgresql, redis, radius, sip, ntp, grpc']),
+    ('[check.a]\ntype = "tcp"\npath = "/"', ['3:1: check.a.path: unknown key; one of type, interval, timeout, fall, rise, source, device, mark, port, tls, sni, verify, ca_file, warn_certificate_days, minimum_certificate_days, send, send_hex, expect, expect_regex, expect_hex']),
     (
         '[check."a b"]\ntype = "tcp"',
         ['1:8: check."a b": this is no name; expected a name of 1 to 63 letters, digits, "_", "." or "-"'],
@@ -427,7 +427,7 @@ WRONG = [
     (ROUTER.replace('["198.51.100.1/24"]', "[]"), ["4:1: virtual_router.r.virtual_addresses: expected an array of addresses, at least 1, got an empty one"]),
     ('[check.a]\ntype = "http"\nstatus = []', ["3:1: check.a.status: expected an array of status codes, at least 1, got an empty one"]),
     ('[check.a]\ntype = "http"\nstatus = [200, 99, 200]', [
-        "3:16: check.a.status[1]: expected an integer from 100 to 599, got the integer 99",
+        "3:16: check.a.status[1]: expected a status code from 100 to 599 or a range of them, as in \"200-299\", got the integer 99",
         "3:20: check.a.status[2]: the integer 200 stands in the array twice",
     ]),
     (SERVICE.replace('"direct_routing"', '"dr"'), ['4:1: virtual_service.s.forwarding_method: unknown forwarding method "dr"; one of direct_routing, masquerading, tunneling']),

@@ -239,11 +239,11 @@ def test_beyond_the_limit_probes_queue_and_none_is_forgotten(monkeypatch: pytest
             await writer.news.wait()
             writer.news.clear()
             running.add(len(subject._running))
-            queued.add(len(subject._queue))
+            queued.add(len(subject._budget))
             turns += 1
             if turns == 2:
                 subject.deliver(ProbesSet(()))  # everything goes, queued or running
-                assert not subject._queue
+                assert not len(subject._budget)
                 assert not subject._running
                 subject.deliver(probes(1))
         subject.close()
