@@ -165,6 +165,11 @@ def explain(change: Change, code: int) -> str:
             return f"{what}: somebody else added it in the meantime"
         case _ if code in (errno.ESRCH, errno.ENOENT):
             return f"{what}: somebody else removed it in the meantime"
+        case AddDestination(service, key) if code == errno.EINVAL and is_mixed(service, key):
+            return (
+                f"the kernel refuses {ip_address(key.address)} in a service of the other family: it carries both by "
+                "tunneling alone, and not while a connection sync daemon runs"
+            )
         case AddDestination(_, key) if code == errno.EINVAL:  # it looks the address up in the local routing table
             return (
                 f"the kernel refuses {ip_address(key.address)} as a destination: a broadcast or multicast address, "
@@ -174,6 +179,10 @@ def explain(change: Change, code: int) -> str:
             return NO_PRIVILEGE
         case _:
             return f"{what}: {os.strerror(code)}"
+
+
+def is_mixed(service: ServiceKey, key: DestinationKey) -> bool:
+    return (len(service.address) == 16) != (len(key.address) == 16)
 
 
 def _introduce(sock: NetlinkSocket) -> tuple[int, Info] | str:

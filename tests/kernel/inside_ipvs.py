@@ -9,7 +9,16 @@ from ipaddress import ip_address
 import pytest
 
 from haagent.ipvs.message import Timeouts
-from haagent.ipvs.plan import AddDestination, AddService, Change, Owned, RemoveService, apply, plan
+from haagent.ipvs.plan import (
+    AddDestination,
+    AddService,
+    Change,
+    Owned,
+    RemoveDestination,
+    RemoveService,
+    apply,
+    plan,
+)
 from haagent.ipvs.table import (
     FLAG_ONEPACKET,
     FLAG_PERSISTENT,
@@ -358,3 +367,16 @@ def test_counts_are_those_of_the_traffic(ipvs: Ipvs) -> None:
     assert sum(count.connections for count in counts) == 200
     assert all(count.incoming_packets > count.connections > 0 for count in counts)
     assert sum(count.active_connections + count.inactive_connections for count in counts) == 200
+
+
+def test_a_tunnel_of_the_other_family_is_carried_but_not_beside_a_sync_daemon(ipvs: Ipvs) -> None:
+    six = DestinationKey(ip_address("2001:db8::11").packed, 80)
+    assert ipvs.apply([AddService(WEB, Service("rr")), AddDestination(WEB, six, Destination(TUN, 1))]) == []
+    ((change, code),) = ipvs.apply([AddDestination(WEB, DestinationKey(six.address, 81), Destination(MASQ, 1))])
+    assert "by tunneling alone" in explain(change, code)
+    assert ipvs.apply([RemoveDestination(WEB, six)]) == []
+    ipvsadm("--start-daemon", "master", "--mcast-interface", "lo")
+    change = AddDestination(WEB, six, Destination(TUN, 1))
+    assert ipvs.apply([change]) == [(change, errno.EINVAL)]
+    assert "not while a connection sync daemon runs" in explain(change, errno.EINVAL)
+    ipvsadm("--stop-daemon", "master")

@@ -199,6 +199,25 @@ def test_thresholds_turn_new_connections_away(stage: Stage, director: Director) 
         each.close()
 
 
+def test_a_threshold_does_not_turn_persistent_clients_away(stage: Stage, director: Director) -> None:
+    """PEN's max and hard: a client that returns gets in past the limit, and the kernel has no hard one."""
+    stage.listen(80)
+    director.load(
+        service(PLAIN + "\npersistence_timeout = 60", "rs1", "rs2").replace(
+            '"192.0.2.11"', '"192.0.2.11", upper_threshold = 2'
+        )
+    )
+    held, met = [], {}
+    for client in (*CLIENTS[:6], *CLIENTS[:6]):
+        held.append(stage.connect(source=client))
+        name = held[-1].recv(9).decode().strip()
+        assert met.setdefault(client, name) == name
+    assert 1 <= Counter(met.values())["rs1"] <= 2
+    assert director.audit().repairs == 0
+    for each in held:
+        each.close()
+
+
 def test_tunnels_are_what_ipvsadm_calls_them(director: Director, stage: Stage) -> None:
     kinds = {
         "rs1": "",
