@@ -5,7 +5,7 @@ them never contradict each other. While one runs, only the newest state waits: a
 told any more, since whoever reacts to it would undo what is right now. Lanes run beside each other, up to a limit.
 """
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -66,7 +66,7 @@ class Queue:
     def __init__(self) -> None:
         self._hooks: dict[str, Hook] = {}
         self._lanes: dict[Lane, Progress] = {}
-        self._ready: deque[Lane] = deque()  # lanes that wait for a free place
+        self._ready: OrderedDict[Lane, None] = OrderedDict()  # lanes that wait for a free place, in order
         self._running = 0
 
     @property
@@ -89,8 +89,8 @@ class Queue:
                 continue  # what waited is not so any more
             overtaken = before.overtaken + 1 if before else 0
             progress.waiting[hook.name] = Waiting(event, overtaken)
-        if progress.waiting and not progress.running and event.lane not in self._ready:
-            self._ready.append(event.lane)
+        if progress.waiting and not progress.running:
+            self._ready.setdefault(event.lane)
         return self._start()
 
     def reassert(self, event: Happened) -> list[StartCommand]:
@@ -107,7 +107,7 @@ class Queue:
         progress.running = ""
         self._running -= 1
         if progress.waiting:
-            self._ready.append(lane)
+            self._ready[lane] = None
         return self._start()
 
     def knows(self, lane: Lane) -> bool:
@@ -117,7 +117,7 @@ class Queue:
     def _start(self) -> list[StartCommand]:
         commands: list[StartCommand] = []
         while self._ready and self._running < CONCURRENT:
-            lane = self._ready.popleft()
+            lane, _ = self._ready.popitem(last=False)
             progress = self._lanes[lane]
             if not progress.waiting:
                 continue

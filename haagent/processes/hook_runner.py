@@ -134,19 +134,22 @@ class HookRunner:
             task.add_done_callback(self._tasks.discard)
 
     async def _run(self, command: StartCommand) -> None:
-        begun = time.monotonic()
-        ended = await self._execute(command)
-        event = command.event
-        self._record(
-            f"{command.hook.name}/{event.name}",
-            ended.state,
-            f"{event.subject} {event.name} {event.state}: {ended.sentence} after {time.monotonic() - begun:.2f} s"
-            + (f"; {command.overtaken} older events were overtaken" if command.overtaken else ""),
-        )
-        self._start(self._queue.finished(command))
+        begun, event = time.monotonic(), command.event
+        try:
+            ended = await self._execute(command)
+            sentence = f"{event.subject} {event.name} {event.state}: {ended.sentence}"
+            sentence += f" after {time.monotonic() - begun:.2f} s"
+            if command.overtaken:
+                sentence += f"; {command.overtaken} older events were overtaken"
+            self._record(f"{command.hook.name}/{event.name}", ended.state, sentence)
+        finally:
+            self._start(self._queue.finished(command))
 
     async def _execute(self, command: StartCommand) -> Ended:
-        output = Output()
+        try:
+            output = Output()
+        except OSError as error:  # no descriptor is left
+            return Ended("not_started", f"no pipe for its output: {error.strerror}")
         try:
             try:
                 process = await self._spawn(command, output)
