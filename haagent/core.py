@@ -30,13 +30,14 @@ from haagent.pool.operator import (
     words,
 )
 from haagent.pool.settings import Settings, wanted_settings
+from haagent.pool.tiers import NO_TIER
 from haagent.pool.tracking import tracking
 from haagent.processes.messages import Probe
 from haagent.snapshot import HealthState, ServiceState
 from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
 
 Instant = float
-Subject = Literal["configuration", "router", "service", "quorum", "real_server", "operator", "table", "process"]
+Subject = Literal["configuration", "router", "service", "quorum", "tier", "real_server", "operator", "table", "process"]
 
 # ---------------------------------------------------------------------------------------- events
 
@@ -392,6 +393,8 @@ class Core:
         new = self.pools[service.name] = self._pool(service, self.overrides)
         if service.quorum + service.quorum_hysteresis > 1 and (old is None or old.has_quorum != new.has_quorum):
             effects.append(_quorum_record(service, old, new))
+        if old is not None and old.tier != new.tier and any(server.tier > 1 for server in service.real_servers):
+            effects.append(_tier_record(service, old, new))
         return [*effects, *self._set_state(service, now)]
 
     def _pool(self, service: VirtualService, overrides: Overrides) -> Pool:
@@ -575,6 +578,11 @@ def pool_cause(service: VirtualService, each: Pool) -> str:
         return f"live weight {each.live_weight} is below the quorum of {service.quorum}"
     tier = f", tier {each.tier}" if each.tier > 1 else ""
     return f"{len(each.serving)} of {len(service.real_servers)} real servers in service{tier}"
+
+
+def _tier_record(service: VirtualService, old: Pool, new: Pool) -> Record:
+    before, after = (str(each.tier) if each.tier != NO_TIER else "none" for each in (old, new))
+    return Record("tier", service.name, before, after, f"{new.healthy} of {new.total} real servers are healthy")
 
 
 def _quorum_record(service: VirtualService, old: Pool | None, new: Pool) -> Record:

@@ -13,7 +13,8 @@ from haagent.config.hook_rules import hook_rules
 from haagent.config.kernel_checks import kernel_checks
 from haagent.config.path_checks import path_checks
 from haagent.config.reading import Draft, no_such
-from haagent.config.service_checks import family_of, own_addresses, service_checks
+from haagent.config.server_checks import family_of, own_addresses
+from haagent.config.service_checks import service_checks
 from haagent.config.values import enumerated
 
 OWNER = 255  # RFC 9568 section 5.2.4

@@ -14,7 +14,7 @@ from haagent.config.directory import Places, Source, merge, read
 from haagent.config.error import ConfigError, Found
 from haagent.config.model import Config
 from haagent.config.reading import Draft, Reading, build, suggest
-from haagent.config.service_checks import apply_rules
+from haagent.config.service_rules import apply_rules
 from haagent.config.shape import DIRECTOR, NAMED, SINGLE
 from haagent.config.values import NAME, Wrong, describe
 

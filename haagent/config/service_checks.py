@@ -1,4 +1,4 @@
-"""What must agree within a virtual service and between them, and the defaults that follow from other values.
+"""What must agree within a virtual service, and between virtual services.
 
 The guards say why, from what was measured on Linux 6.1 (M6: weight 0 under mh and sh) and from net/netfilter/ipvs: an
 operator is told here what the kernel would refuse, or do in silence.
@@ -11,42 +11,8 @@ from typing import Any
 from haagent.config.error import Found, show
 from haagent.config.model import ALL_PORTS, SCHEDULER_FLAGS, PortRange
 from haagent.config.reading import Draft, no_such
+from haagent.config.server_checks import family_of, own_addresses, server_checks
 from haagent.config.values import ADDRESS, PORTS, enumerated
-
-# ------------------------------------------------------------------------------------------- what follows from others
-
-
-def apply_rules(services: Iterable[Draft]) -> None:
-    """Everything that is derived, where it was not said. What is wrong stays missing."""
-    for service in services:
-        for name, value in (("firewall_mark", 0), ("address", ""), ("port", 0), ("addresses", ()), ("ports", ())):
-            _default(service, name, value)
-        protocols = service.get("protocols")
-        _default(service, "protocol", protocols[0] if protocols else "tcp")
-        is_marked = bool(service.get("firewall_mark") and service.get("addresses"))
-        _default(service, "protocols", (service.get("protocol") or "tcp",) if is_marked else ())
-        own = (*(service.get("addresses") or ()), service.get("address") or "")
-        family = "ipv6" if ":" in own[0] else "ipv4"
-        _default(service, "family", family)
-        _default(service, "persistence_prefix", 128 if service.get("family") == "ipv6" else 32)
-        # Weight 0 under sh or mh without fallback drops that server's whole share (measured on Linux 6.1).
-        _default(service, "scheduler_flags", ("fallback",) if service.get("scheduler") in SCHEDULER_FLAGS else ())
-        servers = service.get("real_servers") or ()
-        sorry = service.get("sorry_server")
-        for server in (*servers, sorry) if sorry is not None else servers:
-            _default(server, "port", service.get("port"))
-            _default(server, "forwarding_method", service.get("forwarding_method"))
-            if server.get("forwarding_method") == "tunneling":
-                _default(server, "tunnel", service.get("tunnel"))
-
-
-def _default(draft: Draft, name: str, value: Any) -> None:
-    """`is_derived` keys that were left out are there as None; those that were wrong are not there."""
-    if name in draft.values and draft.values[name] is None:
-        draft.values[name] = value
-
-
-# ---------------------------------------------------------------------------------------------------- contradictions
 
 
 def service_checks(
@@ -68,16 +34,9 @@ def service_checks(
         router = service.get("active_only")
         if router and router not in router_names:
             yield Found(service.at("active_only"), no_such("virtual router", router, router_names))
-        yield from _servers(service)
+        yield from server_checks(service)
     yield from _taken(services.values())
     yield from _marked_twice(services.values())
-
-
-def own_addresses(service: Draft) -> list[tuple[tuple[str | int, ...], str]]:
-    """The addresses that clients use, each with its place."""
-    listed = [((*service.at("addresses"), number), each) for number, each in enumerate(service.get("addresses") or ())]
-    address = service.get("address")
-    return [*listed, (service.at("address"), address)] if address else listed
 
 
 def _form(service: Draft) -> Iterator[Found]:
@@ -121,10 +80,6 @@ def _form(service: Draft) -> Iterator[Found]:
     for place, each in own_addresses(service):
         if family is not None and family_of(each) != family:
             yield Found(place, f"{each} is not {family}; the kernel has a service of its own for each family")
-
-
-def family_of(address: str) -> str:
-    return "ipv6" if ":" in address else "ipv4"
 
 
 def _protocols(service: Draft) -> tuple[str, ...]:
@@ -257,79 +212,3 @@ def _marked_twice(services: Iterable[Draft]) -> Iterator[Found]:
                 key = "ports" if plain.get("firewall_mark") else "port"
                 said = f"{address} {protocol} {second.first or 'all ports'}"
                 yield Found(plain.at(key), f"{said} gets the firewall mark of {show(marking.path)} already")
-
-
-# -------------------------------------------------------------------------------------------------------- real servers
-
-
-def _servers(service: Draft) -> Iterator[Found]:
-    names: dict[str, Draft] = {}
-    destinations: dict[tuple[str, int], Draft] = {}
-    yield from _tunnel(service, service.get("tunnel"))
-    methods = [service.get("forwarding_method")]
-    for server in service.get("real_servers") or ():
-        name, address, port = server.get("name"), server.get("address"), server.get("port")
-        methods.append(server.get("forwarding_method"))
-        if name is not None and (first := names.setdefault(name, server)) is not server:
-            yield Found(server.at("name"), f"{name} is the name of {show(first.path)} already")
-        if address is not None and port is not None:
-            first = destinations.setdefault((address, port), server)
-            if first is not server:
-                yield Found(server.at("address"), f"{address} port {port} is {show(first.path)} already")
-        yield from _thresholds(server)
-        yield from _destination(service, server)
-    sorry = service.get("sorry_server")
-    if sorry is not None:
-        methods.append(sorry.get("forwarding_method"))
-        yield from _destination(service, sorry)
-        address, port = sorry.get("address"), sorry.get("port")
-        if (address, port) in destinations:
-            real = destinations[(address, port)]
-            yield Found(sorry.at("address"), f"{address} port {port} is the real server {show(real.path)} too")
-    if service.get("tunnel") is not None and None not in methods and "tunneling" not in methods:
-        yield Found(service.at("tunnel"), 'nobody here has forwarding_method = "tunneling"')
-
-
-def _thresholds(server: Draft) -> Iterator[Found]:
-    upper, lower = server.get("upper_threshold"), server.get("lower_threshold")
-    if lower and upper is not None and lower > upper:
-        said = f"{lower} is above the upper_threshold {upper}" if upper else "has no effect without an upper_threshold"
-        yield Found(server.at("lower_threshold"), said)
-
-
-def _destination(service: Draft, server: Draft) -> Iterator[Found]:
-    """What real servers and the sorry server have in common."""
-    address, port, method = server.get("address"), server.get("port"), server.get("forwarding_method")
-    if address is not None and address in [each for _, each in own_addresses(service)]:
-        yield Found(server.at("address"), f"{address} is the service's own address; expected the server's")
-    family = service.get("family")
-    if None not in (address, family, method) and method != "tunneling" and family_of(address) != family:
-        yield Found(server.at("address"), f"{address} is not {family}, as the service is: only tunneling carries both")
-    wanted = service.get("port")
-    if method in ("direct_routing", "tunneling") and port is not None and wanted is not None and port != wanted:
-        how = "only the frame's destination" if method == "direct_routing" else "only the outer header"
-        which = f"the service's port {wanted}" if wanted else "what the clients use"
-        yield Found(
-            server.at("port"),
-            f"port {port} is not {which}: under {method} the kernel changes {how}, never the port; "
-            f"leave port out, or use masquerading",
-        )
-    tunnel = server.get("tunnel")
-    if tunnel is not None and tunnel is not service.get("tunnel"):
-        yield from _tunnel(server, tunnel)
-        if method is not None and method != "tunneling":
-            yield Found(server.at("tunnel"), f'has no effect under {method}; expected forwarding_method = "tunneling"')
-
-
-def _tunnel(owner: Draft, tunnel: Draft | None) -> Iterator[Found]:
-    if tunnel is None:
-        return
-    kind, port, checksum = tunnel.get("type"), tunnel.get("port"), tunnel.get("checksum")
-    if kind == "gue" and port == 0:
-        yield Found(owner.at("tunnel"), "gue goes over UDP; give it the port on which the real servers decapsulate")
-    if kind in ("ipip", "gre") and port:
-        yield Found(tunnel.at("port"), f"{kind} has no port; leave it out")
-    if kind == "ipip" and checksum not in (None, "none"):
-        yield Found(tunnel.at("checksum"), "ipip has no checksum; leave it out, or use gue or gre")
-    if kind == "gre" and checksum == "remote_checksum":
-        yield Found(tunnel.at("checksum"), 'only gue has remote_checksum; expected "none" or "checksum"')

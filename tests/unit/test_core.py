@@ -259,6 +259,13 @@ def test_a_quorum_of_one_says_nothing_that_the_service_does_not_say(core):
     assert not [effect for effect in of(judged(core, rs1="up"), Record) if effect.subject == "quorum"]
 
 
+def test_a_tier_that_takes_over_is_recorded(core):
+    core.handle(ConfigLoaded(config(service(real_server(1), replace(real_server(2), tier=2)))), 1.0)
+    assert Record("tier", "web", "none", "1", "1 of 2 real servers are healthy") in judged(core, rs1="up")
+    judged(core, rs2="up")
+    assert Record("tier", "web", "1", "2", "1 of 2 real servers are healthy") in judged(core, rs1="down")
+
+
 def test_the_sorry_server_below_the_quorum_has_a_cause(core):
     core.handle(ConfigLoaded(config(replace(service(real_server(1), real_server(2), sorry=True), quorum=2))), 1.0)
     judged(core, rs1="up", rs2="up")
