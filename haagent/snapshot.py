@@ -129,6 +129,16 @@ class ProcessStatus(Struct, frozen=True, kw_only=True):
     detail: str = ""  # e.g. "FIFO 50, memory locked", "AgentX registered with unix:/var/agentx/master"
 
 
+class PeerStatus(Struct, frozen=True, kw_only=True):
+    """Another director, with which operators' words are exchanged."""
+
+    name: str
+    address: str
+    reachable: bool
+    at: float  # of the last exchange; 0: there was none yet
+    detail: str
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     director: str
     version: str
@@ -139,3 +149,4 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     processes: tuple[ProcessStatus, ...] = ()
     problems: tuple[str, ...] = ()  # sentences that make `haagent status` exit 2
     table_repairs: int = 0  # changes that an audit had to make because somebody else edited the kernel's table
+    peers: tuple[PeerStatus, ...] = ()

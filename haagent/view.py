@@ -16,6 +16,7 @@ from haagent.pool.operator import AUTOMATIC, Override, left, unknown
 from haagent.snapshot import (
     CheckStatus,
     OverrideStatus,
+    PeerStatus,
     ProcessStatus,
     RealServerStatus,
     RouterStatus,
@@ -42,6 +43,7 @@ def snapshot(
     version: str,
     started_at: float,
     problems: Iterable[str] = (),
+    peers: tuple[PeerStatus, ...] = (),
 ) -> Snapshot:
     """`routers` and `processes` are already in wall-clock time. `problems`: sentences that the shell adds."""
     routers, processes = tuple(routers), tuple(processes)
@@ -56,6 +58,7 @@ def snapshot(
         processes=processes,
         problems=(*_problems(core, routers, services, processes), *problems),
         table_repairs=core.repairs,
+        peers=peers,
     )
 
 

@@ -62,6 +62,9 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
         yield ""
         yield from service_lines(service, snapshot.at)
     yield ""
+    for peer in snapshot.peers:
+        last = f"last exchange {duration(snapshot.at - peer.at)} ago" if peer.at else "no exchange yet"
+        yield f"peer     {peer.name:9} {peer.address}, {last}: {peer.detail}"
     for process in snapshot.processes:
         state = f"pid {process.pid}" if process.running else "NOT RUNNING"
         yield f"process  {process.name:9} {state:12} for {duration(snapshot.at - process.since):11} {process.detail}"

@@ -12,6 +12,7 @@ from haagent.config.error import Found, show
 from haagent.config.hook_rules import hook_rules
 from haagent.config.kernel_checks import kernel_checks
 from haagent.config.path_checks import path_checks
+from haagent.config.peer_checks import peer_checks
 from haagent.config.reading import Draft, no_such
 from haagent.config.server_checks import family_of, own_addresses
 from haagent.config.service_checks import service_checks
@@ -28,6 +29,7 @@ class Drafts:
     snmp: Draft | None
     connection_sync: Draft | None
     sysctl: Draft | None
+    peers: Draft | None
     virtual_routers: dict[str, Draft]
     checks: dict[str, Draft]
     virtual_services: dict[str, Draft]
@@ -47,6 +49,7 @@ def cross_check(drafts: Drafts) -> list[Found]:
         *hook_rules(drafts.hooks.values(), drafts.router_names, drafts.virtual_services.values()),
         *_service_addresses(drafts),
         *path_checks(drafts.director, drafts.sysctl, drafts.virtual_services, drafts.checks),
+        *peer_checks(drafts.peers, drafts.director),
         *kernel_checks(drafts.connection_sync, drafts.sysctl, drafts.virtual_services.values()),
     ]
 

@@ -98,6 +98,7 @@ def _drafts(reading: Reading, document: dict[str, Any], *, is_complete: bool) ->
         snmp=single.get("snmp"),
         connection_sync=single.get("connection_sync"),
         sysctl=single.get("sysctl"),
+        peers=single.get("peers"),
         virtual_routers=named["virtual_router"],
         checks=named["check"],
         virtual_services=named["virtual_service"],
@@ -141,11 +142,13 @@ def _config(name: str, drafts: Drafts) -> Config:
     assert drafts.snmp is not None
     assert drafts.connection_sync is not None
     assert drafts.sysctl is not None
+    assert drafts.peers is not None
     return Config(
         director=build(drafts.director, name=name),
         snmp=build(drafts.snmp),
         connection_sync=build(drafts.connection_sync),
         sysctl=build(drafts.sysctl),
+        peers=build(drafts.peers),
         virtual_routers=_built(drafts.virtual_routers),
         checks=_built(drafts.checks),
         virtual_services=_built(drafts.virtual_services),

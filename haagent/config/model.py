@@ -69,6 +69,22 @@ class Sysctl(Struct, frozen=True, kw_only=True):
     leave: tuple[str, ...] = ()  # names that are not touched
 
 
+class Endpoint(Struct, frozen=True, order=True):
+    """Where one director listens for its peers (TCP)."""
+
+    director: str
+    address: str
+    port: int
+
+
+class Peers(Struct, frozen=True, kw_only=True):
+    """The directors tell each other what operators said. Messages are authenticated, not encrypted."""
+
+    addresses: tuple[Endpoint, ...] = ()  # of all directors, ours too; empty: each keeps its words to itself
+    secret_file: str = "/etc/haagent/peers.secret"  # the same everywhere; root alone may read it
+    interval: float = 5.0  # between two exchanges; what is new is told at once
+
+
 class InterfaceAddress(Struct, frozen=True, order=True):
     """An address with the prefix length under which it is added to the interface."""
 
@@ -213,6 +229,7 @@ class Config(Struct, frozen=True, kw_only=True):
     snmp: Snmp = Snmp()
     connection_sync: ConnectionSync = ConnectionSync()
     sysctl: Sysctl = Sysctl()
+    peers: Peers = Peers()
     virtual_routers: tuple[VirtualRouter, ...] = ()
     checks: tuple[Check, ...] = ()
     virtual_services: tuple[VirtualService, ...] = ()

@@ -15,6 +15,7 @@ from haagent.config.values import (
     AGENTX,
     ARGUMENT,
     BOOLEAN,
+    ENDPOINTS,
     GROUP,
     INTERFACE,
     INTERFACE_ADDRESS,
@@ -76,6 +77,16 @@ SYSCTL = Table(
         "sloppy": Key(BOOLEAN),
         "set": Key(SYSCTLS, is_shared=True),
         "leave": Key(ListOf(SYSCTL_NAME, "an array of kernel parameters' names", unique=True)),
+    },
+)
+
+PEERS = Table(
+    "peers",
+    model.Peers,
+    {
+        "addresses": Key(ENDPOINTS, is_shared=True),
+        "secret_file": Key(ABSOLUTE_PATH),
+        "interval": Key(seconds(0.2, 3600)),
     },
 )
 
@@ -229,6 +240,7 @@ SINGLE: Mapping[str, Table] = {  # [director]
     "snmp": SNMP,
     "connection_sync": CONNECTION_SYNC,
     "sysctl": SYSCTL,
+    "peers": PEERS,
 }
 NAMED: Mapping[str, Table | Variants] = {  # [virtual_router.NAME]
     "virtual_router": VIRTUAL_ROUTER,

@@ -12,7 +12,7 @@ from ipaddress import AddressValueError, IPv6Address, ip_address
 from typing import Any
 
 from haagent.config.error import quote
-from haagent.config.model import ALL_PORTS, InterfaceAddress, PortRange
+from haagent.config.model import ALL_PORTS, Endpoint, InterfaceAddress, PortRange
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +295,39 @@ SYSCTLS = Scalar(
     _SYSCTLS,
     _sysctls,
     {"type": "object", "patternProperties": {f"^{_SYSCTL}$": {"type": "integer"}}, "additionalProperties": False},
+)
+
+
+_ENDPOINTS = 'a table of directors and where they listen, as in { d1 = "192.0.2.1:5406", d2 = "[2001:db8::2]:5406" }'
+_ENDPOINT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
+
+
+def _endpoints(value: object) -> tuple[Endpoint, ...] | Wrong:
+    if not isinstance(value, dict) or not value:
+        return Wrong(f"expected {_ENDPOINTS}, got {'an empty one' if value == {} else describe(value)}")
+    endpoints = []
+    for name, each in value.items():
+        match = _ENDPOINT.fullmatch(each) if isinstance(each, str) else None
+        if match is None or not 1 <= int(match[3]) <= 65535:
+            return Wrong(f"expected {_ENDPOINTS}; {quote(name)} has {describe(each)}")
+        address = _any_address(match[1] or match[2])
+        if isinstance(address, Wrong):
+            return address
+        endpoints.append(Endpoint(name, address, int(match[3])))
+    return tuple(endpoints)
+
+
+ENDPOINTS = Scalar(
+    _ENDPOINTS,
+    _endpoints,
+    {
+        "type": "object",
+        "minProperties": 1,
+        "patternProperties": {
+            r"^[A-Za-z0-9_.-]{1,63}$": {"type": "string", "pattern": r"^(?:\[[0-9A-Fa-f:.]+\]|[0-9.]+):[0-9]{1,5}$"}
+        },
+        "additionalProperties": False,
+    },
 )
 
 

@@ -61,7 +61,7 @@ from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs
 from haagent.linux.netlink import NetlinkFailure
 from haagent.operate import operate
-from haagent.pool.operator import Overrides, words
+from haagent.pool.operator import Overrides, merge, words
 from haagent.pool.sysctls import wanted_sysctls
 from haagent.preview import preview
 from haagent.processes import accepted, messages, operator_state, ownership, vrrp_messages
@@ -71,6 +71,7 @@ from haagent.processes.history_stream import HistoryStream
 from haagent.processes.hook_runner import HookRunner
 from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.log import open_log
+from haagent.processes.peers import PeerExchange, read_secret
 from haagent.processes.supervisor import EXIT_CONFIGURATION
 from haagent.processes.table_keeper import Level, TableKeeper
 from haagent.snapshot import ProcessStatus, RouterCounters, RouterStatus, Snapshot
@@ -109,7 +110,8 @@ class Director:
         self._keeper_task: asyncio.Task[None] | None = None
         self._settings: KernelSettings | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._storage_problem = ""
+        self._storage_problem = self._secret_problem = ""
+        self._peers: PeerExchange | None = None
         self._owned = Owned()
         self._reports: dict[str, vrrp_messages.RouterReport] = {}
         self._observer_says = ""
@@ -144,6 +146,7 @@ class Director:
         if sentence:
             self._complain(sentence)
         self._say("LISTENING")
+        self._meet_peers()
         tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._feed_observer())]
         self._say("READY")
         await self._stop.wait()
@@ -153,6 +156,8 @@ class Director:
             task.cancel()
         await self._control.close()
         await self._children.close()
+        if self._peers:
+            await self._peers.close()
         for sentence in await asyncio.to_thread(self._settings.release) if self._settings else ():
             self._complain(sentence)
         return 0
@@ -297,7 +302,32 @@ class Director:
         self._storage_problem = sentence or ""
         if sentence:
             self._complain(sentence)
+        if self._peers:
+            self._peers.changed()
         return sentence
+
+    def _meet_peers(self) -> None:
+        """As the configuration has them."""
+        peers = self._config.peers
+        self._secret_problem = ""
+        if not peers.addresses:
+            return
+        secret = read_secret(Path(peers.secret_file))
+        if isinstance(secret, str):
+            self._secret_problem = secret
+            self._complain(secret)
+            return
+        name = self._config.director.name
+        self._peers = PeerExchange(name, peers, secret, lambda: self._core.overrides, self._hear_peer, self._complain)
+        self._peers.start()
+
+    def _hear_peer(self, theirs: Overrides) -> None:
+        """What cannot be stored is done nevertheless: the peer has it too, and says it again."""
+        merged = merge(self._core.overrides, theirs)
+        if merged == self._core.overrides:
+            return
+        self._deliver(OperatorChanged(merged))
+        self._store(merged)
 
     def _remember_accepted(self) -> None:
         """Should this process be killed while the files on disk are broken, the next one goes on with this."""
@@ -433,6 +463,11 @@ class Director:
         self._hooks.set_hooks(loaded.hooks)
         self._deliver(ConfigLoaded(loaded))
         self._remember_accepted()
+        if loaded.peers != previous.peers or self._secret_problem:
+            if self._peers:
+                await self._peers.close()
+                self._peers = None
+            self._meet_peers()
         return ()
 
     async def _plan(self) -> requests.PlanAnswer:
@@ -459,7 +494,13 @@ class Director:
             clock,
             version=VERSION,
             started_at=self._started_at,
-            problems=(self._storage_problem,) if self._storage_problem else (),
+            problems=tuple(
+                filter(
+                    None,
+                    (self._storage_problem, self._secret_problem, *(self._peers.problems() if self._peers else ())),
+                )
+            ),
+            peers=self._peers.statuses() if self._peers else (),
         )
 
     def _process_statuses(self) -> list[ProcessStatus]:

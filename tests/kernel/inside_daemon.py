@@ -311,10 +311,6 @@ def test_plan_before_the_start_lists_what_would_be_done_in_order(stage: Stage) -
         f"+ service udp {VIP}:53 rr",
         f"~ service tcp {VIP}:80 wlc -> rr",
         f"+ destination tcp {VIP}:80 -> 192.0.2.99:8080 masquerading weight 1",  # until a real server is proven
-        "~ sysctl net.ipv4.vs.expire_nodest_conn 0 -> 1 "
-        "(names removes a real server that is down: its clients get a reset instead of silence)",
-        "~ sysctl net.ipv4.vs.sloppy_tcp 0 -> 1 "
-        "(there is no connection sync: after a switch of directors open tcp connections are taken up)",
     ]
     assert stage.daemon.run("plan", "--json").returncode == 2
 

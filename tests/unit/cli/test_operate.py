@@ -49,7 +49,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Operate]:
         (
             "drain web/rs1 --deadline 20m --for 2h --keep --persistent expire --force",
             Operate(
-                verb="drain", server="web/rs1", deadline=2200.0, until=8200.0, keep=True, persistent="expire", force=True,
+                verb="drain", server="web/rs1", deadline=2200.0, until=8200.0,
+                keep=True, persistent="expire", force=True,
             ),
         ),
         ("disable --service web --for 90", Operate(verb="disable", service="web", until=1090.0)),

@@ -364,7 +364,7 @@ def test_an_unknown_name_is_one_error_among_the_others(tmp_path: Path) -> None:
     write(tmp_path, a=NAMES, b="x = 1\n")
     assert [str(error) for error in check(tmp_path, "d3")] == [
         'a.toml:2:1: director.names: there is no director "d3"; say which of d1, d2 this is with --name',
-        "b.toml:1:1: x: unknown key; one of director, snmp, connection_sync, sysctl, virtual_router, check, "
+        "b.toml:1:1: x: unknown key; one of director, snmp, connection_sync, sysctl, peers, virtual_router, check, "
         "virtual_service, hook",
     ]
 
@@ -379,7 +379,7 @@ WRONG = [
     (
         "routers = 1",
         [
-            "1:1: routers: unknown key; one of director, snmp, connection_sync, sysctl, virtual_router, check, "
+            "1:1: routers: unknown key; one of director, snmp, connection_sync, sysctl, peers, virtual_router, check, "
             "virtual_service, hook"
         ],
     ),

@@ -1,0 +1,85 @@
+"""The messages in which two directors exchange what operators said: framed, authenticated, never repeated. No I/O.
+
+    listener -> caller   "haagent 1" and 32 random octets (the challenge)
+    caller -> listener   frame: authenticator, payload (who, the whole words, 32 random octets of its own)
+    listener -> caller   frame: authenticator, payload
+
+A frame is a 4-octet big-endian length and that many octets (frames.py). The authenticator is HMAC-SHA256 (RFC 2104)
+with the shared secret over the direction, both directors' random octets as far as they are known, and the payload: so a
+message that was recorded is good for no other conversation, and no clock is needed.
+"""
+
+import hmac
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from haagent.pool.operator import Override, Overrides
+
+GREETING = b"haagent 1"
+NONCE_SIZE, TAG_SIZE = 32, 32
+CHALLENGE_SIZE = len(GREETING) + NONCE_SIZE
+SIZE_LIMIT = 8 << 20  # octets of a frame: some 40,000 words
+LEAST_SECRET = 16  # octets
+
+Direction = Literal["call", "answer"]
+
+
+class _Word(Struct, frozen=True, array_like=True):
+    service: str
+    server: str
+    override: Override
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """One director's words."""
+
+    director: str
+    nonce: bytes = b""  # of a call
+    words: tuple[_Word, ...] = ()
+
+    @property
+    def overrides(self) -> Overrides:
+        return {(each.service, each.server): each.override for each in self.words}
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Told).decode
+
+
+def challenge(nonce: bytes) -> bytes:
+    return GREETING + nonce
+
+
+def nonce_of(octets: bytes) -> bytes | str:
+    """The challenge's random octets; a sentence where somebody else listens there."""
+    if len(octets) != CHALLENGE_SIZE or not octets.startswith(GREETING):
+        return "it is no haagent of a version that we know"
+    return octets[len(GREETING) :]
+
+
+def sealed(direction: Direction, secret: bytes, nonces: bytes, director: str, nonce: bytes, words: Overrides) -> bytes:
+    """The octets of a frame. `nonces`: those of the conversation so far; `nonce`: the caller's own."""
+    told = Told(director=director, nonce=nonce, words=tuple(_Word(*key, word) for key, word in _items(words)))
+    payload = _encode(told)
+    return _tag(direction, secret, nonces, payload) + payload
+
+
+def opened(direction: Direction, secret: bytes, nonces: bytes, octets: bytes) -> Told | str:
+    """What was told, or why it is not believed."""
+    tag, payload = octets[:TAG_SIZE], octets[TAG_SIZE:]
+    if not hmac.compare_digest(tag, _tag(direction, secret, nonces, payload)):
+        return "it has another secret"
+    try:
+        return _decode(payload)
+    except (ValueError, RecursionError) as error:
+        return f"it said something that we do not know: {error}"
+
+
+def _tag(direction: Direction, secret: bytes, nonces: bytes, payload: bytes) -> bytes:
+    return hmac.digest(secret, b"\0".join((GREETING, direction.encode(), nonces, payload)), "sha256")
+
+
+def _items(words: Overrides) -> list[tuple[tuple[str, str], Override]]:
+    return [(key, words[key]) for key in sorted(words)]

@@ -1,0 +1,53 @@
+"""What directors tell each other: read as it was sealed, and nothing else is believed."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from haagent.pool.operator import Override, Overrides, Version
+from haagent.processes.peer_message import CHALLENGE_SIZE, Told, challenge, nonce_of, opened, sealed
+
+SECRET, THEIRS, OURS = b"0123456789abcdef", bytes(32), bytes(range(32))
+WORDS: Overrides = {
+    ("web", "rs1"): Override(admin="drained", deadline=99.5, actor="ann", version=Version(3, "d1")),
+    ("mail", "rs2"): Override(weight=7, until=12.25, keep=True, persistent="expire"),
+}
+CALL = sealed("call", SECRET, THEIRS, "d1", OURS, WORDS)
+
+
+def test_what_is_sealed_is_opened() -> None:
+    told = opened("call", SECRET, THEIRS, CALL)
+    assert isinstance(told, Told)
+    assert (told.director, told.nonce, told.overrides) == ("d1", OURS, WORDS)
+
+
+def test_another_secret_conversation_or_direction_is_not_believed() -> None:
+    assert opened("call", SECRET + b"x", THEIRS, CALL) == "it has another secret"
+    assert opened("call", SECRET, OURS, CALL) == "it has another secret"  # recorded, and said again
+    assert opened("answer", SECRET, THEIRS, CALL) == "it has another secret"
+
+
+@given(st.integers(0, len(CALL) - 1), st.integers(1, 255))
+def test_a_changed_octet_is_not_believed(place: int, change: int) -> None:
+    changed = bytearray(CALL)
+    changed[place] ^= change
+    assert isinstance(opened("call", SECRET, THEIRS, bytes(changed)), str)
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_are_a_sentence(octets: bytes) -> None:
+    assert isinstance(opened("call", SECRET, THEIRS, octets), str)
+
+
+@given(st.binary(max_size=300))
+def test_any_payload_with_the_right_tag_is_told_or_a_sentence(payload: bytes) -> None:
+    from haagent.processes.peer_message import _tag
+
+    assert isinstance(opened("call", SECRET, THEIRS, _tag("call", SECRET, THEIRS, payload) + payload), Told | str)
+
+
+def test_the_challenge() -> None:
+    octets = challenge(OURS)
+    assert len(octets) == CHALLENGE_SIZE
+    assert nonce_of(octets) == OURS
+    assert isinstance(nonce_of(b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u7\r\n"), str)
+    assert isinstance(nonce_of(octets[:-1]), str)
