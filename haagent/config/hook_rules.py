@@ -8,7 +8,8 @@ from haagent.config.values import enumerated
 
 STATES = {
     "router": ("initialize", "backup", "active"),
-    "service": ("serving", "sorry", "empty"),
+    "service": ("serving", "sorry", "empty", "frozen", "standby"),
+    "quorum": ("reached", "lost"),  # of a service whose quorum is above 1
     "real_server": ("unknown", "up", "down"),
 }
 
@@ -41,7 +42,7 @@ def _names(on: Sequence[str], routers: Sequence[str], services: Sequence[Draft])
     names: list[str] = []
     if "router" in on:
         names += routers
-    if "service" in on:
+    if "service" in on or "quorum" in on:
         names += [service.path[-1] for service in services if isinstance(service.path[-1], str)]
     if "real_server" in on:
         for service in services:

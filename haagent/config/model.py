@@ -207,7 +207,7 @@ class VirtualService(Struct, frozen=True, kw_only=True):
     real_servers: tuple[RealServer, ...]
 
 
-HookSubject = Literal["router", "service", "real_server"]
+HookSubject = Literal["router", "service", "quorum", "real_server"]
 
 
 class Hook(Struct, frozen=True, kw_only=True):

@@ -219,8 +219,12 @@ VIRTUAL_SERVICE = Table(
     },
 )
 
-_HOOK_SUBJECT = choice("subject", ("router", "service", "real_server"))
-_HOOK_STATES = ("initialize", "backup", "active", "serving", "sorry", "empty", "unknown", "up", "down")
+_HOOK_SUBJECT = choice("subject", ("router", "service", "quorum", "real_server"))
+_HOOK_STATES = (
+    *("initialize", "backup", "active"),
+    *("serving", "sorry", "empty", "frozen", "standby", "reached", "lost"),
+    *("unknown", "up", "down"),
+)
 
 HOOK = Table(
     "hook",

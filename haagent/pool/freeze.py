@@ -17,8 +17,13 @@ class Freeze:
     last_good: frozenset[str] = frozenset()  # who served when enough were healthy: remember it
 
 
+def is_below(healthy: int, total: int, fraction: float) -> bool:
+    """Whether fewer than `fraction` of `total` are healthy; 55 of 100 are 0.55, whatever binary fractions say."""
+    return healthy < fraction * total - 1e-9
+
+
 def freeze(minimum_fraction: float, healthy: int, total: int, serving: Set[str], last_good: Set[str]) -> Freeze:
     """`serving`: who would serve by health alone; `last_good`: what the previous answer said. Names."""
-    if minimum_fraction <= 0 or total <= 0 or healthy >= minimum_fraction * total:
+    if not is_below(healthy, total, minimum_fraction):
         return Freeze(frozenset(), frozenset(serving))
     return Freeze(frozenset(last_good) - frozenset(serving), frozenset(last_good))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from haagent.config.model import PoolTrack, VirtualRouter
 from haagent.pool.desired import Pool
+from haagent.pool.freeze import is_below
 from haagent.vrrp.settings import Tracking
 
 
@@ -30,6 +31,6 @@ def _condition(track: PoolTrack, pool: Pool) -> str:
         case "below_quorum":
             return "" if pool.has_quorum else f"pool {track.pool} is below its quorum: live weight {pool.live_weight}"
         case "below_fraction":
-            if pool.healthy >= track.fraction * pool.total:
+            if not is_below(pool.healthy, pool.total, track.fraction):
                 return ""
             return f"pool {track.pool} has {pool.healthy} of {pool.total} real servers healthy"

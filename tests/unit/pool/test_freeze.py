@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haagent.pool.freeze import Freeze, freeze
+from haagent.pool.freeze import Freeze, freeze, is_below
 
 NAMES = st.frozensets(st.sampled_from("abcdefghij"))
 
@@ -39,3 +39,9 @@ def test_who_is_kept_served_before_and_is_not_healthy_now(
     found = freeze(fraction, len(serving), 10, serving, last)
     assert found.kept <= last
     assert not found.kept & serving
+
+
+@given(st.integers(1, 200), st.integers(0, 100))
+def test_a_fraction_in_hundredths_is_exact(total: int, hundredths: int):
+    for healthy in range(total + 1):
+        assert is_below(healthy, total, hundredths / 100) is (healthy * 100 < hundredths * total)
