@@ -11,9 +11,11 @@ from typing import Literal
 from msgspec import structs
 
 from haagent.config.model import Check, Config, InterfaceTrack, RealServer, VirtualRouter, VirtualService
+from haagent.health.check import Failure
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import Counts, DestinationCounts, DestinationKey, ServiceKey, Table
+from haagent.pool.arp_leak import ArpAnswer, ArpTest, ArpVerdict, arp_tests, arp_verdicts
 from haagent.pool.desired import Adopted, Pool, destination_key, packed, pool, service_key, weights
 from haagent.pool.marks import marks
 from haagent.pool.operator import (
@@ -29,6 +31,8 @@ from haagent.pool.operator import (
     override_cause,
     words,
 )
+from haagent.pool.path import has_path, path_addresses, path_marks, path_table, travels
+from haagent.pool.path_verdict import UNTESTED, PathResult, PathVerdict, is_obstructed, path_verdict
 from haagent.pool.settings import Settings, wanted_settings
 from haagent.pool.tiers import NO_TIER
 from haagent.pool.tracking import tracking
@@ -37,7 +41,9 @@ from haagent.snapshot import HealthState, ServiceState
 from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
 
 Instant = float
-Subject = Literal["configuration", "router", "service", "quorum", "tier", "real_server", "operator", "table", "process"]
+Subject = Literal[
+    "configuration", "router", "service", "quorum", "tier", "real_server", "operator", "path", "arp", "table", "process"
+]
 
 # ---------------------------------------------------------------------------------------- events
 
@@ -92,6 +98,17 @@ class HealthChanged:
     id: int
     health: HealthState
     detail: str
+    failure: Failure = ""
+    cause: str = ""  # one sentence: what is behind it, where that could be found out
+
+
+@dataclass(frozen=True, slots=True)
+class ArpObserved:
+    """One round of the ARP leak test. `active`: the Active router's own address by router; `troubles` by interface."""
+
+    answers: tuple[ArpAnswer, ...]
+    active: Mapping[str, str]
+    troubles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +148,7 @@ Event = (
     | TableAdopted
     | TableObserved
     | HealthChanged
+    | ArpObserved
     | RouterTransitioned
     | RoutersObserved
     | ProcessConnected
@@ -155,9 +173,17 @@ class SetVirtualServices:
 
 @dataclass(frozen=True, slots=True)
 class SetProbes:
-    """Level: everything to be probed."""
+    """Level: everything to be probed. `has_paths`: path probes too, though perhaps not yet."""
 
     probes: tuple[Probe, ...]
+    has_paths: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetArpTests:
+    """Level: for which addresses the segments are asked."""
+
+    tests: tuple[ArpTest, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +236,7 @@ class Notify:
     transition: RouterTransitioned | ServiceTransitioned
 
 
-Effect = SetVirtualServices | SetProbes | SetRouters | SetTracking | Record | StoreOverrides | Notify
+Effect = SetVirtualServices | SetProbes | SetArpTests | SetRouters | SetTracking | Record | StoreOverrides | Notify
 
 # ----------------------------------------------------------------------------------------- state
 
@@ -220,6 +246,24 @@ class Verdict:
     health: HealthState = "unknown"
     detail: str = "not probed yet"
     since: Instant = 0.0
+    failure: Failure = ""
+    cause: str = ""
+
+    @property
+    def words(self) -> str:
+        return f"{self.detail}: {self.cause}" if self.cause else self.detail
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """The verdict on the virtual address through one real server."""
+
+    verdict: PathVerdict = UNTESTED
+    since: Instant = 0.0
+    is_obstructed: bool = False  # somebody must do something before it can be tested
+
+
+NO_PATH = Path(PathVerdict("", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +276,7 @@ class Standing:
 
 
 ServerKey = tuple[str, str]  # service name, real server name
+Identity = tuple[Check, str, int, str, int]  # check without its name, address, port, through, mark
 
 
 @dataclass(slots=True)
@@ -242,6 +287,9 @@ class Core:
     verdicts: dict[int, Verdict] = field(default_factory=dict)  # by probe id
     probes: dict[int, Probe] = field(default_factory=dict)
     probes_of: dict[ServerKey, tuple[int, ...]] = field(default_factory=dict)
+    path_probes_of: dict[ServerKey, tuple[int, ...]] = field(default_factory=dict)
+    paths: dict[ServerKey, Path] = field(default_factory=dict)
+    arp: dict[str, ArpVerdict] = field(default_factory=dict)  # by virtual address
     standings: dict[ServerKey, Standing] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)  # by service name
     states: dict[str, ServiceState] = field(default_factory=dict)  # by service name
@@ -261,7 +309,10 @@ class Core:
     _owned: Owned = field(default_factory=Owned)
     _services: dict[str, VirtualService] = field(default_factory=dict)
     _users: dict[int, list[ServerKey]] = field(default_factory=dict)
-    _ids: dict[tuple[Check, str, int], int] = field(default_factory=dict)
+    _ids: dict[Identity, int] = field(default_factory=dict)
+    _path_marks: dict[ServerKey, int] = field(default_factory=dict)
+    _path_table: Table = field(default_factory=dict)
+    _paved: frozenset[int] = frozenset()  # marks that lead to their real server in the kernel's table
     _last_id: int = 0
     _tracking: dict[str, Tracking] = field(default_factory=dict)
 
@@ -273,11 +324,13 @@ class Core:
                 return []
             case ConfigLoaded(config):
                 return self._load(config, now)
-            case HealthChanged(id=id_, health=health, detail=detail):
-                return self._judge(id_, health, detail, now)
+            case HealthChanged():
+                return self._judge(event, now)
+            case ArpObserved():
+                return self._take_arp(event)
             case TableObserved(table, counts, repairs, failures):
                 self.observed_marks, self.observed_settings = event.marks, event.settings
-                effects = self._observe(table, counts, repairs, failures)
+                effects = self._observe(table, counts, repairs, failures, now)
                 self._idle = self._find_idle() if event.is_counted else []
                 return effects
             case RouterTransitioned(name, previous, state, reason):
@@ -305,8 +358,11 @@ class Core:
             self._adopted = self._adoptable()
         self.config, self._settings = config, wanted_settings(config)
         self._services = {service.name: service for service in config.virtual_services}
+        self._path_marks = path_marks(config)
+        self._path_table = path_table(config, self._path_marks)
         self._assign_probes(config)
-        self._owned = owned_by(config, self._owned)
+        self._owned = owned_by(config, self._owned).with_table(self._path_table)
+        self._paved = self._find_paved()
         effects: list[Effect] = [Record("configuration", config.director.name, previous, "running", "loaded")]
         effects += self._levels_of("vrrp")
         effects += self._levels_of("prober")
@@ -319,7 +375,11 @@ class Core:
         self.standings = {key: each for key, each in self.standings.items() if key in live}
         for service in config.virtual_services:
             effects += self._compute(service, now)
-        return [*effects, self._wanted(), *self._track()]
+        self.paths = {key: each for key, each in self.paths.items() if key in live}
+        tests = arp_tests(config)
+        asked = {address for test in tests for address, _ in test.addresses}
+        self.arp = {address: each for address, each in self.arp.items() if address in asked}
+        return [*effects, self._wanted(), SetArpTests(tests), *self._track()]
 
     def _adoptable(self) -> Adopted:
         """On a reload: a changed check starts unjudged, and until its verdict the server stays as we have it.
@@ -334,22 +394,30 @@ class Core:
         """Identical probes get one id; an id lives as long as its probe is wanted, so verdicts survive a reload."""
         checks = {check.name: check for check in config.checks}
         probes: dict[int, Probe] = {}
-        ids: dict[tuple[Check, str, int], int] = {}
-        self._users, self.probes_of = {}, {}
+        ids: dict[Identity, int] = {}
+        self._users, self.probes_of, self.path_probes_of = {}, {}, {}
+
+        def assign(key: ServerKey, check: Check, address: str, port: int, through: str = "", mark: int = 0) -> int:
+            identity = structs.replace(check, name="", port=None), address, port, through, mark
+            id_ = ids.get(identity) or self._ids.get(identity) or self._next_id()
+            ids[identity] = id_
+            if id_ not in probes:
+                probes[id_] = Probe(id=id_, check=check, address=address, port=port, through=through, mark=mark)
+            self._users.setdefault(id_, []).append(key)
+            return id_
+
         for service in config.virtual_services:
             for server in service.real_servers:
-                own = []
-                for name in service.checks:
-                    check = checks[name]
-                    port = check.port or server.port
-                    identity = (structs.replace(check, name="", port=None), server.address, port)
-                    id_ = ids.get(identity) or self._ids.get(identity) or self._next_id()
-                    ids[identity] = id_
-                    if id_ not in probes:
-                        probes[id_] = Probe(id=id_, check=check, address=server.address, port=port)
-                    self._users.setdefault(id_, []).append((service.name, server.name))
-                    own.append(id_)
-                self.probes_of[service.name, server.name] = tuple(own)
+                key = service.name, server.name
+                own = [(checks[name], checks[name].port or server.port) for name in service.checks]
+                self.probes_of[key] = tuple(assign(key, check, server.address, port) for check, port in own)
+                if mark := self._path_marks.get(key, 0):
+                    self.path_probes_of[key] = tuple(
+                        assign(key, check, address, port, server.address, mark)
+                        for address in path_addresses(service)
+                        for check, port in own
+                        if travels(check)
+                    )
         self._ids, self.probes = ids, probes
         self.verdicts = {id_: self.verdicts.get(id_, Verdict()) for id_ in probes}
 
@@ -359,15 +427,15 @@ class Core:
 
     # ------------------------------------------------------------------ verdicts
 
-    def _judge(self, id_: int, health: HealthState, detail: str, now: Instant) -> list[Effect]:
-        before = self.verdicts.get(id_)
+    def _judge(self, event: HealthChanged, now: Instant) -> list[Effect]:
+        before = self.verdicts.get(event.id)
         if before is None:
             return []  # no longer wanted: the report crossed a reload
-        since = before.since if before.health == health else now
-        self.verdicts[id_] = Verdict(health, detail, since)
+        since = before.since if before.health == event.health else now
+        self.verdicts[event.id] = Verdict(event.health, event.detail, since, event.failure, event.cause)
         effects: list[Effect] = []
-        is_same = before.health == health
-        for name in dict.fromkeys(service for service, _ in self._users[id_]):
+        is_same = before.health == event.health
+        for name in dict.fromkeys(service for service, _ in self._users[event.id]):
             effects += self._compute(self._services[name], now)
         return effects if is_same else [*effects, self._wanted(), *self._track()]
 
@@ -376,6 +444,7 @@ class Core:
         effects: list[Effect] = []
         for server in service.real_servers:
             key = service.name, server.name
+            effects += self._judge_path(service, server, now)
             before, after = self.standings.get(key), self._standing(key)
             if before is not None and before.health == after.health:
                 after = Standing(after.health, after.reason, before.since)
@@ -435,14 +504,79 @@ class Core:
         return [*(effect for each in services for effect in self._set_state(each, now)), self._wanted()]
 
     def _standing(self, key: ServerKey) -> Standing:
+        own, path = self._own_standing(key), self.paths[key].verdict
+        if own.health != "up" or self._services[key[0]].path_check != "require" or path.state in ("", "up"):
+            return own
+        before = self.standings.get(key)
+        if path.state == "not_tested" and before is not None and before.health == "up":
+            return Standing("up", f"{own.reason}; {path.sentence}", 0.0)  # no evidence is no reason to take it out
+        return Standing("down" if path.state == "down" else "unknown", path.sentence, 0.0)
+
+    def _own_standing(self, key: ServerKey) -> Standing:
+        """Of the server's own address."""
         verdicts = [(self.probes[id_].check.name, self.verdicts[id_]) for id_ in self.probes_of[key]]
         if not verdicts:
             return Standing("up", "no check is configured", 0.0)
         for health in ("down", "unknown"):
             failing = [(name, verdict) for name, verdict in verdicts if verdict.health == health]
             if failing:
-                return Standing(health, "; ".join(f"{name}: {v.detail}" for name, v in failing), 0.0)
-        return Standing("up", "; ".join(f"{name}: {v.detail}" for name, v in verdicts), 0.0)
+                return Standing(health, "; ".join(f"{name}: {v.words}" for name, v in failing), 0.0)
+        return Standing("up", "; ".join(f"{name}: {v.words}" for name, v in verdicts), 0.0)
+
+    # ------------------------------------------------------------------ the way of the clients
+
+    def _judge_path(self, service: VirtualService, server: RealServer, now: Instant) -> list[Effect]:
+        """Sets the path verdict; a record where it changed."""
+        key = service.name, server.name
+        before = self.paths.get(key)
+        if key not in self._path_marks:
+            self.paths[key] = Path() if has_path(server) else NO_PATH
+            return []
+        results = [
+            PathResult(probe.check.name, probe.address, each.health, each.detail, each.failure, each.cause)
+            for id_ in self.path_probes_of[key]
+            if (probe := self.probes[id_]) and (each := self.verdicts[id_])
+        ]
+        obstacle = "" if self._path_marks[key] in self._paved else "its IPVS service is not in the kernel's table"
+        verdict = path_verdict(service, server, self._own_standing(key).health, results, obstacle)
+        old = before.verdict.state if before else "not_tested"
+        is_same = before is not None and old == verdict.state
+        since = before.since if before and is_same else now
+        self.paths[key] = Path(verdict, since, is_obstructed(results, obstacle))
+        return [] if verdict.state == old else [Record("path", "/".join(key), old, verdict.state, verdict.sentence)]
+
+    def _find_paved(self) -> frozenset[int]:
+        return frozenset(
+            key.firewall_mark
+            for key, service in self._path_table.items()
+            if key in self.observed and self.observed[key].destinations.keys() == service.destinations.keys()
+        )
+
+    def _take_arp(self, event: ArpObserved) -> list[Effect]:
+        if self.config is None:
+            return []
+        before, self.arp = self.arp, {}
+        for test in arp_tests(self.config):
+            self.arp |= arp_verdicts(
+                test,
+                event.answers,
+                before,
+                state=self._roles.get(test.router, ""),
+                active_address=event.active.get(test.router, ""),
+                trouble=event.troubles.get(test.interface, ""),
+            )
+        words = {address: each.sentence for address, each in before.items() if each.is_tested}
+        return [
+            Record(
+                "arp",
+                address,
+                "leak" if words.get(address) else "",
+                "leak" if each.sentence else "clear",
+                each.sentence,
+            )
+            for address, each in self.arp.items()
+            if each.is_tested and each.sentence != words.get(address, "")
+        ]
 
     # ------------------------------------------------------------------ operators
 
@@ -507,11 +641,20 @@ class Core:
 
     # ------------------------------------------------------------------ the kernel's table
 
-    def _observe(self, table: Table, counts: Counts, repairs: int, failures: tuple[str, ...]) -> list[Effect]:
+    def _observe(
+        self, table: Table, counts: Counts, repairs: int, failures: tuple[str, ...], now: Instant
+    ) -> list[Effect]:
         self.observed, self.counts = table, counts
         if self.config is not None:  # what we removed is not ours any more, should somebody else add it
-            self._owned = owned_by(self.config, present(self._owned, table))
+            self._owned = owned_by(self.config, present(self._owned, table)).with_table(self._path_table)
         effects: list[Effect] = []
+        if (paved := self._find_paved()) != self._paved:  # a probe whose way is not there would ask this very host
+            changed, self._paved = paved ^ self._paved, paved
+            effects += self._levels_of("prober")
+            services = {name for (name, _), mark in self._path_marks.items() if mark in changed}
+            for name in sorted(services):
+                effects += self._compute(self._services[name], now)
+            effects.append(self._wanted())
         if repairs:
             self.repairs += repairs
             effects.append(Record("table", "ipvs", "drifted", "repaired", f"{repairs} changes by somebody else undone"))
@@ -539,7 +682,9 @@ class Core:
                         tuple(
                             structs.replace(probe, health=self.verdicts[id_].health)
                             for id_, probe in self.probes.items()
-                        )
+                            if not probe.mark or probe.mark in self._paved
+                        ),
+                        bool(self._path_marks),
                     )
                 ]
             case "observer":
@@ -548,6 +693,7 @@ class Core:
     def _wanted(self) -> SetVirtualServices:
         here = {name: service for name, service in self._services.items() if self._is_here(service)}
         table = {service_key(service): self.pools[name].service for name, service in here.items()}
+        table |= self._path_table
         return SetVirtualServices(table, self._owned, marks(here.values()), self._settings)
 
     def _track(self) -> list[Effect]:

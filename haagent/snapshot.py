@@ -10,6 +10,7 @@ from msgspec import Struct
 
 RouterState = Literal["initialize", "backup", "active"]
 HealthState = Literal["unknown", "up", "down"]
+PathState = Literal["", "up", "down", "not_tested"]  # "": masquerading has no path of its own
 AdminState = Literal["enabled", "drained", "disabled"]
 ServiceState = Literal["serving", "sorry", "empty", "frozen", "standby"]
 
@@ -93,6 +94,9 @@ class RealServerStatus(Struct, frozen=True, kw_only=True):
     incoming_bytes: int = 0
     outgoing_bytes: int = 0
     checks: tuple[CheckStatus, ...] = ()
+    path: PathState = ""  # the virtual address through this very server
+    path_reason: str = ""  # one sentence
+    path_since: float = 0.0
 
 
 class ServiceStatus(Struct, frozen=True, kw_only=True):
@@ -117,6 +121,7 @@ class ServiceStatus(Struct, frozen=True, kw_only=True):
     live_weight: int = 0  # of the healthy in the serving tier
     quorum: int = 1
     has_quorum: bool = True
+    arp: tuple[str, ...] = ()  # sentences: who else answers for its addresses, or why that is not tested
 
 
 class ProcessStatus(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from haagent.core import Core, Instant, pool_cause
 from haagent.ipvs.table import DestinationCounts, ServiceKey
 from haagent.pool.desired import destination_key, service_key
 from haagent.pool.operator import AUTOMATIC, Override, left, unknown
+from haagent.pool.path import path_addresses
 from haagent.snapshot import (
     CheckStatus,
     OverrideStatus,
@@ -87,6 +88,7 @@ def _service(core: Core, service: VirtualService, clock: Clock) -> ServiceStatus
         tier=pool.tier,
         healthy=pool.healthy,
         live_weight=pool.live_weight,
+        arp=tuple(words for each in path_addresses(service) if (words := _arp_words(core, each))),
         quorum=service.quorum,
         has_quorum=pool.has_quorum,
     )
@@ -125,6 +127,13 @@ def _real_server(
             )
             for name, id_ in zip(service.checks, core.probes_of[service.name, server.name], strict=True)
         ),
+    )
+    path = core.paths[service.name, server.name]
+    status = structs.replace(
+        status,
+        path=path.verdict.state,
+        path_reason=path.verdict.sentence,
+        path_since=clock.to_wall(path.since) if path.verdict.state else 0.0,
     )
     word = core.overrides.get((service.name, server.name), AUTOMATIC)
     return with_override(_with_counts(status, counts), word, counts)
@@ -189,6 +198,22 @@ def _with_counts(status: RealServerStatus, counts: DestinationCounts) -> RealSer
     )
 
 
+def _arp_words(core: Core, address: str) -> str:
+    return core.arp[address].sentence if address in core.arp else ""
+
+
+def _path_problems(core: Core) -> Iterable[str]:
+    """What the service verdicts do not say by themselves."""
+    for (service, server), path in core.paths.items():
+        if path.verdict.state == "down" and core.standings[service, server].health == "up":
+            yield f"the path to {server} of {service} is broken: {path.verdict.sentence}"
+        elif path.is_obstructed:
+            yield f"{server} of {service}: {path.verdict.sentence}"
+    for address in sorted(core.arp):
+        if core.arp[address].is_tested and core.arp[address].sentence:
+            yield core.arp[address].sentence
+
+
 def _problems(
     core: Core,
     routers: tuple[RouterStatus, ...],
@@ -211,6 +236,7 @@ def _problems(
         for server in service.real_servers:
             if not server.sorry and server.health == "down" and server.admin == "enabled":
                 yield f"real server {server.name} of {service.name} is down: {server.reason}"
+    yield from _path_problems(core)
     for process in processes:
         if not process.running:
             yield f"the {process.name} process is not running"

@@ -18,7 +18,8 @@ PACKAGE = ROOT / "haagent"
 VOCABULARY = (  # layer 1 as seen by the adapters: effects, tables, codecs, states
     "haagent.vrrp.advertisement", "haagent.vrrp.effects", "haagent.vrrp.events", "haagent.vrrp.settings",
     "haagent.vrrp.virtual_router", "haagent.health.probe", "haagent.health.effects", "haagent.health.events",
-    "haagent.health.check", "haagent.ipvs", "haagent.agentx", "haagent.config.model", "haagent.config.checks",
+    "haagent.health.check", "haagent.health.transcript",
+    "haagent.ipvs", "haagent.agentx", "haagent.config.model", "haagent.config.checks",
 )  # fmt: skip
 DOMAINS = (
     "haagent.vrrp", "haagent.health", "haagent.pool", "haagent.ipvs", "haagent.agentx", "haagent.mib",
@@ -30,6 +31,7 @@ SHELLS = (
     "haagent.preview",
     "haagent.operate",
     "haagent.hooks",
+    "haagent.why",
     "haagent.version",
     "haagent.linux",
     "haagent.probes",
@@ -59,6 +61,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "haagent.core": (*DOMAINS,),
     "haagent.view": (*DOMAINS, "haagent.core", "haagent.version"),
     "haagent.preview": (*DOMAINS, "haagent.core"),
+    "haagent.why": (*DOMAINS, "haagent.core", "haagent.view"),
     "haagent.operate": (*DOMAINS, "haagent.core"),
     "haagent.linux": ("haagent.linux", *VOCABULARY),
     "haagent.probes": ("haagent.probes", *VOCABULARY),
@@ -79,12 +82,15 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "Probe is the message's own struct: the core hands out the level as it is sent; the module is data and codec"
     ),
     ("haagent.operate", "haagent.control.requests"): "Operate is the request itself; the module is data",
+    ("haagent.why", "haagent.control.requests"): "it builds the answer; the module is data",
+    ("haagent.why", "haagent.processes.history"): "Entry is what the answer holds; the file is read by the shell",
     ("haagent.preview", "haagent.control.requests"): "Step is what the plan is answered with; the module is data",
 }
 
 PURE = (
     "vrrp", "health", "pool", "ipvs", "agentx", "mib", "hooks", "sniff", "snapshot", "core", "view", "preview",
     "operate",
+    "recipe", "why",
 )  # fmt: skip
 PURE_BUT = ("haagent.sniff.capture",)  # the adapter of its folder
 IMPURE_MODULES = frozenset(

@@ -20,6 +20,7 @@ COMMANDS = {  # verb -> what it does, as the help says it; the module of the sam
     "weight": "another weight for a real server, for a while or until told otherwise",
     "history": "every transition with time and cause",
     "cleanup": "let go of virtual addresses that a killed daemon left behind",
+    "why": "why a real server or virtual router is as it is: the last probes, what failed first",
     "recipe": "the exact commands that prepare a real server, for Linux or Windows",
     "sniff": "who speaks VRRP, ARP and ND for what on a segment, and which conflicts there are",
     "lab": "play a containerlab topology on network namespaces, without containers",

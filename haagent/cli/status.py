@@ -101,6 +101,8 @@ def service_lines(service: ServiceStatus, now: float) -> Iterator[str]:
         said.append(f"clients stay for {service.persistence_timeout} s")
     if said:
         yield f"         {', '.join(said)}"
+    for sentence in service.arp:
+        yield f"         ! {sentence}"
     width = max([len(server.name) for server in service.real_servers], default=0)
     for server in service.real_servers:
         yield server_line(server, width, now, is_tiered=is_tiered)
@@ -130,8 +132,21 @@ def server_line(server: RealServerStatus, width: int, now: float, *, is_tiered: 
     counts = f"{server.active_connections} active {server.inactive_connections} inactive"
     return (
         f"         {server.name:{width}}  {tier}{host_port(server.address, server.port):21} {health:8}{weight:11}"
-        f"for {duration(now - server.since):10} {counts:22} {operator_words(server, now)}{server.reason}"
+        f"for {duration(now - server.since):10} {counts:22} {operator_words(server, now)}"
+        f"{server.reason}{path_words(server)}"
     )
+
+
+def path_words(server: RealServerStatus) -> str:
+    """The verdict on the virtual address through this server, where the way there is its own."""
+    match server.path:
+        case "up":
+            return "; path ok"
+        case "down" if server.path_reason not in server.reason:
+            return f"; PATH BROKEN: {server.path_reason}"
+        case "not_tested" if server.path_reason not in server.reason:
+            return f"; {server.path_reason}"
+    return ""
 
 
 def operator_words(server: RealServerStatus, now: float) -> str:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from haagent.processes.history import Entry
-from haagent.snapshot import Snapshot
+from haagent.snapshot import HealthState, RealServerStatus, RouterStatus, Snapshot
 
 
 class Status(Struct, frozen=True, tag_field="request", tag="status"):
@@ -48,6 +48,12 @@ class Operate(Struct, frozen=True, kw_only=True, tag_field="request", tag="opera
     keep: bool = False  # drain: it stays in the table, whatever happens
     persistent: Literal["", "expire", "keep"] = ""
     force: bool = False  # also the last one that serves
+
+
+class Why(Struct, frozen=True, tag_field="request", tag="why"):
+    """Why a real server (NAME or SERVICE/NAME) or a virtual router is as it is. Answered by WhyAnswer or Refused."""
+
+    name: str
 
 
 class Refused(Struct, frozen=True, tag_field="answer", tag="refused"):
@@ -96,8 +102,63 @@ class OperateAnswer(Struct, frozen=True, kw_only=True, tag_field="answer", tag="
     state: str  # "drained", "weight 5", ...
 
 
-Request = Status | Reload | History | Plan | Operate
-Answer = Refused | StatusAnswer | ReloadAnswer | HistoryAnswer | EntryAdded | PlanAnswer | OperateAnswer
+class Try(Struct, frozen=True, kw_only=True):
+    """One try of a probe. Octets are escaped as in Python's literals, secrets are masked; `at` in wall-clock seconds,
+    `*_after` in seconds from there, null where it did not come so far."""
+
+    at: float
+    passed: bool
+    detail: str
+    step: str  # the first that failed: "start", "connection", "answer", "judgement"; "" where it passed
+    target: str = ""
+    source: str = ""
+    mark: int = 0
+    connected_after: float | None = None
+    first_octet_after: float | None = None
+    ended_after: float = 0.0
+    error: str = ""  # the kernel's: "ECONNREFUSED"
+    sent: str = ""
+    received: str = ""  # the first 2048 octets
+    received_octets: int = 0
+
+
+class ProbeWhy(Struct, frozen=True, kw_only=True):
+    """One check of a real server, on its own address or (`through`) on the virtual one."""
+
+    check: str
+    target: str
+    through: str = ""  # a path probe: the real server's own address
+    health: HealthState
+    since: float
+    detail: str
+    cause: str = ""  # what is behind the failure, where that could be found out
+    failing_step: str = ""
+    difference: tuple[str, ...] = ()  # from the last try that passed
+    tries: tuple[Try, ...] = ()  # the last failures, the last good one and the last, oldest first
+
+
+class ServerWhy(Struct, frozen=True, kw_only=True):
+    service: str
+    status: RealServerStatus
+    arp: tuple[str, ...] = ()  # who else answers for the virtual address, or why that is not known
+    probes: tuple[ProbeWhy, ...] = ()
+    history: tuple[Entry, ...] = ()
+
+
+class RouterWhy(Struct, frozen=True, kw_only=True):
+    status: RouterStatus
+    priority_terms: tuple[str, ...] = ()  # what the effective priority is made of
+    history: tuple[Entry, ...] = ()
+
+
+class WhyAnswer(Struct, frozen=True, kw_only=True, tag_field="answer", tag="why"):
+    at: float
+    routers: tuple[RouterWhy, ...] = ()
+    servers: tuple[ServerWhy, ...] = ()
+
+
+Request = Status | Reload | History | Plan | Operate | Why
+Answer = Refused | StatusAnswer | ReloadAnswer | HistoryAnswer | EntryAdded | PlanAnswer | OperateAnswer | WhyAnswer
 
 encode = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(Request).decode

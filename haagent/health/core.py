@@ -4,14 +4,16 @@ Trouble of this director (`ProbeResult.local`) is reported but moves no streak: 
 descriptors, must not take healthy servers out of service, nor put a failed one back.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import assert_never
 
 from haagent.health.check import Health, judge
-from haagent.health.effects import Effect, Report, StartProbe, StopProbe
-from haagent.health.events import DeadlinePassed, Event, ProbeFinished, ProbesSet
+from haagent.health.diagnosis import Answer, Question, cause, questions
+from haagent.health.effects import Diagnose, Effect, Report, StartProbe, StopProbe
+from haagent.health.events import DeadlinePassed, Diagnosed, Event, ProbeFinished, ProbesSet
 from haagent.health.probe import Probe, ProbeResult
 from haagent.health.schedule import Schedule, lateness
+from haagent.health.transcript import Kept, Transcript
 
 
 @dataclass(slots=True)
@@ -22,6 +24,8 @@ class Target:
     health: Health
     detail: str | None = None  # the last sentence; None before the first result
     weight: int | None = None  # the last that was asked for
+    cause: str = ""  # of the failure that `detail` tells
+    kept: Kept = field(default_factory=Kept)
     running: bool = False
     missed_at: float | None = None  # it was due at this instant, but the try before was still running
 
@@ -40,6 +44,8 @@ class ProberCore:
                 return self._start_due(now)
             case ProbeFinished(id=id, result=result):
                 return self._finish(id, result, now)
+            case Diagnosed(id=id, failed=failed, answers=answers):
+                return self._diagnose(id, failed, answers)
             case ProbesSet(probes=probes):
                 return self._set(probes, now)
             case _:
@@ -85,8 +91,17 @@ class ProberCore:
         effects: list[Effect] = []
         health = target.health if result.local else judge(target.probe.check, target.health, result.passed)
         weight = target.weight if result.local else result.weight
-        if (health.state, result.detail, weight) != (target.health.state, target.detail, target.weight):
-            effects.append(Report(id, health.state, result.detail, weight))
+        tried = result.transcript or Transcript(passed=result.passed, detail=result.detail, local=result.local, at=now)
+        target.kept = target.kept.and_(tried)
+        asked: tuple[Question, ...] = ()
+        is_new = result.detail != target.detail
+        if is_new:
+            target.cause = cause(target.probe.check, tried)
+            asked = () if result.passed else questions(target.probe.check, tried, self._hosts())
+        if is_new or (health.state, weight) != (target.health.state, target.weight):
+            effects.append(Report(id, health.state, result.detail, weight, result.failure, target.cause))
+        if asked:
+            effects.append(Diagnose(target.probe, tried, asked))
         target.health, target.detail, target.weight = health, result.detail, weight
         # A try that ran into its deadline ends just when the next is due, if timeout equals interval: that one is
         # late, not lost.
@@ -94,6 +109,24 @@ class ProberCore:
         if missed_at is not None and now - missed_at <= lateness(target.probe.check.interval):
             effects.append(start(target))
         return effects
+
+    def _diagnose(self, id: int, failed: Transcript, answers: tuple[Answer, ...]) -> list[Effect]:
+        target = self._targets.get(id)
+        if target is None or target.detail != failed.detail:  # it fails otherwise by now, or not at all
+            return []
+        found = cause(target.probe.check, failed, answers)
+        if found == target.cause:
+            return []
+        target.cause = found
+        return [Report(id, target.health.state, failed.detail, target.weight, cause=found)]
+
+    def _hosts(self) -> set[str]:
+        return {host for each in self._targets.values() if (host := getattr(each.probe.check, "host", ""))}
+
+    def remembered(self, id: int) -> tuple[Transcript, ...]:
+        """The tries that are kept, oldest first."""
+        target = self._targets.get(id)
+        return target.kept.all() if target else ()
 
 
 def start(target: Target) -> StartProbe:
@@ -103,4 +136,10 @@ def start(target: Target) -> StartProbe:
 
 def is_other_try(new: Probe, old: Probe) -> bool:
     """Whether an id that stayed now means something else (a broken promise of the sender; the verdict starts anew)."""
-    return (new.check, new.address, new.port) != (old.check, old.address, old.port)
+    return (new.check, new.address, new.port, new.through, new.mark) != (
+        old.check,
+        old.address,
+        old.port,
+        old.through,
+        old.mark,
+    )

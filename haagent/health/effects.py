@@ -1,9 +1,11 @@
 """What the prober's core may cause. All are edges: each happens once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from haagent.health.check import HealthState
+from haagent.health.check import Failure, HealthState
+from haagent.health.diagnosis import Question
 from haagent.health.probe import Probe
+from haagent.health.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,17 @@ class Report:
     health: HealthState
     detail: str
     weight: int | None = None  # percent that the real server asks for; None: it did not say
+    failure: Failure = field(default="", compare=False)
+    cause: str = ""
 
 
-Effect = StartProbe | StopProbe | Report
+@dataclass(frozen=True, slots=True)
+class Diagnose:
+    """A failure is new: ask these in turn; one Diagnosed answers, unless the probe is wanted no more."""
+
+    probe: Probe
+    failed: Transcript
+    questions: tuple[Question, ...]
+
+
+Effect = StartProbe | StopProbe | Report | Diagnose

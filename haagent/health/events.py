@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from haagent.health.diagnosis import Answer
 from haagent.health.probe import Probe, ProbeResult
+from haagent.health.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +23,17 @@ class ProbeFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """The further questions were answered."""
+
+    id: int
+    failed: Transcript  # as it was in Diagnose
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DeadlinePassed:
     """The shell woke at, or after, `next_deadline`; too early is harmless."""
 
 
-Event = ProbesSet | ProbeFinished | DeadlinePassed
+Event = ProbesSet | ProbeFinished | Diagnosed | DeadlinePassed

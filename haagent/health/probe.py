@@ -1,9 +1,10 @@
 """One target of one check, and what one try of it said: the vocabulary that the probe adapters share with the core."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from haagent.config.model import Check
-from haagent.health.check import HealthState
+from haagent.health.check import Failure, HealthState
+from haagent.health.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class Probe:
     address: str
     port: int
     health: HealthState = "unknown"  # the verdict so far, for a core that starts anew
+    through: str = ""  # a path probe: the address of the real server that must answer for `address` ...
+    mark: int = 0  # ... and the firewall mark that leads there
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +28,5 @@ class ProbeResult:
     detail: str  # one sentence; what an operator reads at three in the morning
     local: bool = False  # this director's trouble (no route, no descriptors): says nothing about the real server
     weight: int | None = None  # percent of the configured weight that the real server asks for; None: it did not say
+    failure: Failure = field(default="", compare=False)
+    transcript: Transcript | None = field(default=None, compare=False)

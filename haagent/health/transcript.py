@@ -70,3 +70,61 @@ def masked(octets: bytes) -> bytes:
 def escaped(octets: bytes) -> str:
     """Printable: line ends and NUL as in Python's literals, other octets as \\xNN."""
     return octets.decode("latin-1").encode("unicode_escape").decode("ascii")
+
+
+def step(tried: Transcript) -> str:
+    """The first step that failed, in order: "start", "connection", "answer", "judgement"; "" where it passed."""
+    if tried.passed:
+        return ""
+    if tried.local:
+        return "start"
+    if tried.connected_after is None:
+        return "connection"
+    return "judgement" if tried.received_octets else "answer"
+
+
+VOLATILE = (b"date", b"expires", b"last-modified", b"etag", b"set-cookie", b"age")
+SLOWER = 5.0  # times: worth a word
+LEAST = 0.05  # seconds: below, slowness is chance
+
+
+def difference(failed: Transcript, good: Transcript) -> tuple[str, ...]:
+    """What was otherwise when it last passed."""
+    words: list[str] = []
+    for name, field in (("connected", "connected_after"), ("answered", "first_octet_after")):
+        now, then = getattr(failed, field), getattr(good, field)
+        if then is not None and now is None:
+            words.append(f"it {name} after {then * 1000:.0f} ms then, not at all now")
+        elif now is not None and then is not None and now > max(LEAST, SLOWER * then):
+            words.append(f"it {name} after {now * 1000:.0f} ms, {then * 1000:.0f} ms then")
+    if failed.sent != good.sent and failed.connected_after is not None and failed.sent:
+        words.append("we asked otherwise then")
+    if failed.received_octets and good.received_octets:
+        words += _answers(failed.received, good.received)
+    return tuple(words)
+
+
+def _answers(now: bytes, then: bytes) -> list[str]:
+    (now_head, _, now_body), (then_head, _, then_body) = now.partition(b"\r\n\r\n"), then.partition(b"\r\n\r\n")
+    words = []
+    now_lines, then_lines = now_head.split(b"\r\n"), then_head.split(b"\r\n")
+    if now_lines[0] != then_lines[0]:
+        words.append(f"first line: {escaped(now_lines[0][:120])}, then: {escaped(then_lines[0][:120])}")
+    now_fields, then_fields = _fields(now_lines[1:]), _fields(then_lines[1:])
+    for name in sorted(now_fields.keys() | then_fields.keys()):
+        one, other = now_fields.get(name), then_fields.get(name)
+        if one != other and name not in VOLATILE:
+            words.append(f"{escaped(name)}: {_shown(one)}, then: {_shown(other)}")
+    if now_body != then_body:
+        words.append(f"body: {_shown(now_body)}, then: {_shown(then_body)}")
+    return words[:8]
+
+
+def _fields(lines: list[bytes]) -> dict[bytes, bytes]:
+    return {line.partition(b":")[0].strip().lower(): line.partition(b":")[2].strip() for line in lines}
+
+
+def _shown(octets: bytes | None) -> str:
+    if octets is None:
+        return "absent"
+    return escaped(octets[:60]) + ("..." if len(octets) > 60 else "") if octets else "empty"

@@ -12,15 +12,21 @@ are the same after a restart, and whatever other servers come and go.
 from collections.abc import Iterator
 from zlib import crc32
 
-from haagent.config.model import Config, RealServer, VirtualService
+from haagent.config.model import Check, Config, RealServer, VirtualService
 from haagent.ipvs.table import Destination, DestinationKey, Service, ServiceKey, Table
 from haagent.pool.desired import destination_of, packed
 
 MARKS = 1 << 16
 PATH_METHODS = ("direct_routing", "tunneling")  # where a real server needs the virtual address itself
+WITHOUT_MARK = ("icmp", "exec")
 _NO_ADDRESS = {"ipv4": b"", "ipv6": bytes(16)}
 
 ServerKey = tuple[str, str]  # service name, real server name
+
+
+def travels(check: Check) -> bool:
+    """Whether the check can be repeated on the virtual address: a mark leads TCP and UDP alone through IPVS."""
+    return check.__struct_config__.tag not in WITHOUT_MARK
 
 
 def has_path(server: RealServer) -> bool:

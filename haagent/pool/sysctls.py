@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_interface
 
 from haagent.config.model import Config, VirtualService
+from haagent.pool.path import path_addresses
 
 VS = "net.ipv4.vs."
 EXPIRE_QUIESCENT_TEMPLATE = VS + "expire_quiescent_template"
@@ -51,6 +52,7 @@ def _follows(config: Config) -> Iterator[tuple[str, Setting]]:
             yield VS + "conn_reuse_mode", Setting("3", why)
     yield from _sloppy(config)
     yield from _one_network(config)
+    yield from _path_checks(config)
 
 
 def _sloppy(config: Config) -> Iterator[tuple[str, Setting]]:
@@ -84,6 +86,20 @@ def _one_network(config: Config) -> Iterator[tuple[str, Setting]]:
                     why = f"{server.name} of {service.name} masquerades in the network of its clients"
                     for where in ("all", router.interface.replace(".", "/")):
                         yield f"net.ipv4.conf.{where}.send_redirects", Setting("0", why)
+
+
+def _path_checks(config: Config) -> Iterator[tuple[str, Setting]]:
+    """Measured (M4): the answer to a path probe comes from the virtual address, which is local on the Active director.
+
+    Without accept_local it is dropped as a martian. IPv6 has no such check.
+    """
+    for router in config.virtual_routers:
+        held = {each.address for each in router.virtual_addresses + router.unadvertised_addresses}
+        for service in config.virtual_services:
+            if service.path_check == "off" or service.family != "ipv4" or not held & set(path_addresses(service)):
+                continue
+            why = f"{service.name} has a path check: answers of its virtual address come back to this very host"
+            yield f"net.ipv4.conf.{router.interface.replace('.', '/')}.accept_local", Setting("1", why)
 
 
 def _methods(service: VirtualService) -> set[str]:

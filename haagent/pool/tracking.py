@@ -18,12 +18,12 @@ def tracking(routers: Iterable[VirtualRouter], pools: Mapping[str, Pool]) -> dic
 
 
 def _of_router(tracks: Iterable[PoolTrack], pools: Mapping[str, Pool]) -> Tracking:
-    holding = [(track, sentence) for track in tracks if (sentence := _condition(track, pools[track.pool]))]
+    holding = [(track, sentence) for track in tracks if (sentence := condition(track, pools[track.pool]))]
     faults = [sentence for track, sentence in holding if track.fault]
     return Tracking(fault="; ".join(faults), priority=sum(track.priority for track, _ in holding if not track.fault))
 
 
-def _condition(track: PoolTrack, pool: Pool) -> str:
+def condition(track: PoolTrack, pool: Pool) -> str:
     """Why the condition holds; empty: it does not."""
     match track.when:
         case "empty":

@@ -27,6 +27,7 @@ from haagent.probes import (
     udp,
 )
 from haagent.probes.exchange import Conversation, Done, Exchange, Running, Way, way_of
+from haagent.probes.path import Answered, way_through
 from haagent.probes.poller import Poller
 
 
@@ -38,6 +39,11 @@ def begin(probe: Probe, poller: Poller, done: Done) -> Running:
     if isinstance(check, checks.IcmpCheck):
         port = 0
     conversation, way = conversation_of(check, address, port)
+    if probe.through:
+        through = way_through(probe, way)
+        if isinstance(through, str):
+            return Answered(done, through)
+        way = through
     return Exchange(address, port, check.timeout, conversation, poller, done, way)
 
 

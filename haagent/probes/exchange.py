@@ -15,12 +15,14 @@ import socket
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Protocol
 
 from haagent.config.checks import WireCheck
+from haagent.health.check import Failure
 from haagent.health.probe import ProbeResult
+from haagent.health.transcript import OCTETS, Transcript
 from haagent.probes.poller import Poller, Watch
 
 RECEIVE_SIZE = 16384
@@ -52,6 +54,11 @@ REMOTE_TROUBLE = {
     errno.ENETUNREACH: "network unreachable",
     errno.ETIMEDOUT: "connection timed out",
     errno.ENOPROTOOPT: "port unreachable",
+}
+FAILURES: dict[int, Failure] = {
+    errno.ECONNREFUSED: "refused",
+    errno.ETIMEDOUT: "silent",
+    errno.EHOSTUNREACH: "silent",
 }
 SENT_BY_US = (errno.EPERM, errno.EACCES, errno.ENOBUFS, errno.ENOMEM, errno.EMSGSIZE, errno.EINVAL)
 
@@ -128,14 +135,21 @@ class Exchange:
 
     __slots__ = (
         "_address",
+        "_began_at",
         "_connected",
+        "_connected_at",
         "_conversation",
         "_deadline_at",
         "_descriptor",
         "_done",
+        "_error",
+        "_heard",
+        "_heard_at",
+        "_heard_octets",
         "_is_stream",
         "_poller",
         "_port",
+        "_said",
         "_socket",
         "_timeout",
         "_unsent",
@@ -155,7 +169,8 @@ class Exchange:
         self._address, self._timeout = address, timeout
         self._poller, self._way = poller, way
         self._done: Done | None = done
-        self._deadline_at = time.monotonic() + timeout
+        self._began_at = time.monotonic()
+        self._deadline_at = self._began_at + timeout
         failure = self._begin(conversation, port, way.kind)
         if failure is not None:
             asyncio.get_running_loop().call_soon(self._finish, failure)
@@ -165,6 +180,10 @@ class Exchange:
         self._is_stream = kind is socket.SOCK_STREAM
         self._connected = False
         self._unsent = conversation.request
+        self._connected_at = self._heard_at = 0.0
+        self._said = self._heard = b""  # the first octets of each direction, for the transcript
+        self._heard_octets = 0
+        self._error = 0
         self._socket: socket.socket | None = None
         return self._connect(kind)
 
@@ -212,6 +231,7 @@ class Exchange:
             if not events & select.EPOLLOUT:
                 return None
             self._connected = True
+            self._connected_at = time.monotonic()
             step = self._conversation.connected()
             if step is not None and type(step) is not bytes:
                 return self._take(step)
@@ -225,6 +245,11 @@ class Exchange:
         size = RECEIVE_SIZE if self._is_stream else DATAGRAM_SIZE
         while True:
             data = self._socket.recv(size)
+            if not self._heard_octets:
+                self._heard_at = time.monotonic()
+            self._heard_octets += len(data)
+            if len(self._heard) < OCTETS:
+                self._heard += data[: OCTETS - len(self._heard)]
             step = self._conversation.feed(data) if data or not self._is_stream else self._conversation.ended()
             if step is not None:
                 if type(step) is not bytes:
@@ -256,6 +281,8 @@ class Exchange:
             if error.errno in SENT_BY_US and not self._is_stream:  # a stream's packets leave later
                 return self._local(error.errno)
             raise
+        if len(self._said) < OCTETS:
+            self._said += self._unsent[: min(sent, OCTETS - len(self._said))]
         self._unsent = self._unsent[sent:]
         return None
 
@@ -263,7 +290,8 @@ class Exchange:
         if late > STALLED * self._timeout:
             self._finish(local(f"it was {late:.1f} s late"))
         else:
-            self._finish(ProbeResult(False, self._too_late()))
+            silent: Failure = "" if self._connected and self._is_stream else "silent"
+            self._finish(ProbeResult(False, self._too_late(), failure=silent))
 
     def _too_late(self) -> str:
         if not self._connected:
@@ -274,21 +302,45 @@ class Exchange:
         return f"no complete answer within {self._timeout:g} s ({heard or 'connected, nothing received'})"
 
     def _local(self, code: int) -> ProbeResult:
+        self._error = code
         return local(LOCAL_TROUBLE.get(code, os.strerror(code)).format(address=self._address))
 
     def _remote(self, code: int) -> ProbeResult:
+        self._error = code
         words = REMOTE_TROUBLE.get(code) or os.strerror(code)
         if code == errno.ECONNREFUSED and not self._is_stream:
             words = "port unreachable"
         heard = self._conversation.heard() if self._connected else ""
         where = f"{self._address}:{self._port}" if self._port else self._address
-        return ProbeResult(False, f"{words} ({heard or where})")
+        failure = "" if self._connected and self._is_stream else FAILURES.get(code, "")
+        return ProbeResult(False, f"{words} ({heard or where})", failure=failure)
 
     def _finish(self, result: ProbeResult | Exception) -> None:
         done = self._done
+        if isinstance(result, ProbeResult):
+            result = replace(result, transcript=self._transcript(result))
         self.close()
         if done is not None:
             done(result)
+
+    def _transcript(self, result: ProbeResult) -> Transcript:
+        address, began_at = self._address, self._began_at
+        return Transcript(
+            passed=result.passed,
+            detail=result.detail,
+            local=result.local,
+            at=began_at,
+            target=f"[{address}]:{self._port}" if ":" in address else f"{address}:{self._port}",
+            source=self._way.source,
+            mark=self._way.mark,
+            connected_after=self._connected_at - began_at if self._connected else None,
+            first_octet_after=self._heard_at - began_at if self._heard_octets else None,
+            ended_after=time.monotonic() - began_at,
+            error=errno.errorcode.get(self._error, "") if self._error else "",
+            sent=getattr(self._conversation, "plain_said", self._said),
+            received=getattr(self._conversation, "plain_heard", self._heard),
+            received_octets=self._heard_octets,
+        )
 
     def close(self) -> None:
         """Lets go of socket, deadline and conversation; a result that is not there yet never comes."""
@@ -305,7 +357,7 @@ class Exchange:
 
 def local(words: str) -> ProbeResult:
     """Trouble of this director."""
-    return ProbeResult(False, f"this director cannot probe: {words}", local=True)
+    return ProbeResult(False, f"this director cannot probe: {words}", local=True, failure="local")
 
 
 def bind(made: socket.socket, way: Way) -> str:

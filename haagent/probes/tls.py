@@ -9,11 +9,13 @@ import os
 import ssl
 import time
 import warnings
+from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
 from haagent.config.checks import Verify
 from haagent.health.probe import ProbeResult
+from haagent.health.transcript import OCTETS
 from haagent.probes.asn1 import not_after
 from haagent.probes.exchange import Conversation, Elsewhere, Step, Upgrade, local
 from haagent.probes.words import counted, plain, shown
@@ -59,6 +61,8 @@ class TlsConversation:
         self._tls: ssl.SSLObject | None = None  # None: not begun
         self._first = b""  # of the peer's octets, to show where they are no TLS
         self._note = ""
+        self.plain_said = b""  # what goes through TLS, the first octets of each direction, for the transcript
+        self.plain_heard = b""
 
     def connected(self) -> Step:
         return self._grant(self._inner.connected()) if self._is_upgrade else self._begin()
@@ -129,7 +133,7 @@ class TlsConversation:
             return verdict
         step = self._inner.connected()
         if not self._is_upgrade and self._inner.request:
-            tls.write(self._inner.request)
+            self._write(tls, self._inner.request)
         return self._pass_on(tls, step)
 
     def _hear(self, tls: ssl.SSLObject) -> Step:
@@ -137,18 +141,23 @@ class TlsConversation:
             data = tls.read(READ_SIZE)
         except ssl.SSLZeroReturnError:
             data = b""
+        self.plain_heard += data[: OCTETS - len(self.plain_heard)]
         return self._pass_on(tls, self._inner.feed(data)) if data else self._noted(self._inner.ended())
+
+    def _write(self, tls: ssl.SSLObject, data: bytes) -> None:
+        self.plain_said += data[: OCTETS - len(self.plain_said)]
+        tls.write(data)
 
     def _pass_on(self, tls: ssl.SSLObject, step: Step) -> Step:
         if isinstance(step, bytes):
-            tls.write(step)
+            self._write(tls, step)
             return None
         return self._noted(step)
 
     def _noted(self, step: Step) -> Step:
         """A result with the certificate's warning."""
         if isinstance(step, ProbeResult) and self._note:
-            return ProbeResult(step.passed, f"{step.detail}; {self._note}", step.local, step.weight)
+            return replace(step, detail=f"{step.detail}; {self._note}")
         assert not isinstance(step, Upgrade)
         assert not isinstance(step, Elsewhere) or step.conversation is not self
         return step

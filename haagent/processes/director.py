@@ -34,6 +34,7 @@ from haagent.control.paths import (
 )
 from haagent.control.server import ControlServer
 from haagent.core import (
+    ArpObserved,
     ConfigLoaded,
     Core,
     DeadlinePassed,
@@ -48,6 +49,7 @@ from haagent.core import (
     RoutersObserved,
     RouterTransitioned,
     ServiceTransitioned,
+    SetArpTests,
     SetProbes,
     SetRouters,
     SetTracking,
@@ -61,10 +63,12 @@ from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs
 from haagent.linux.netlink import NetlinkFailure
 from haagent.operate import operate
+from haagent.pool.arp_leak import ArpAnswer
 from haagent.pool.operator import Overrides, merge, words
 from haagent.pool.sysctls import wanted_sysctls
 from haagent.preview import preview
 from haagent.processes import accepted, messages, operator_state, ownership, vrrp_messages
+from haagent.processes.arp_watch import ArpWatch
 from haagent.processes.children import Children, Name
 from haagent.processes.history import Entry, History
 from haagent.processes.history_stream import HistoryStream
@@ -72,11 +76,13 @@ from haagent.processes.hook_runner import HookRunner
 from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.log import open_log
 from haagent.processes.peers import PeerExchange, read_secret
+from haagent.processes.recollection import Recollection
 from haagent.processes.supervisor import EXIT_CONFIGURATION
 from haagent.processes.table_keeper import Level, TableKeeper
 from haagent.snapshot import ProcessStatus, RouterCounters, RouterStatus, Snapshot
 from haagent.version import VERSION
 from haagent.view import Clock, snapshot
+from haagent.why import probe_ids, subjects, why
 
 SNAPSHOT_INTERVAL = 0.2  # seconds: changes nearer together reach the observer as one
 SNAPSHOT_COST = 50  # building snapshots may use one fiftieth of the time
@@ -86,6 +92,7 @@ DEADLINE_PAUSE = 0.05  # at least, between two deadlines
 DEADLINE_CHECK_INTERVAL = 60.0
 HOOK_GRACE = 2.0  # when we stop, commands may run this long
 LAST_WORDS_TIME = 0.05  # when we stop, what vrrp said last is still on its socket
+WHY_HISTORY = 5000  # entries that are searched for what happened to one name
 FRESH_COUNTS_TIMEOUT = 2.0  # `status` waits this long for the kernel's counts
 
 
@@ -106,6 +113,8 @@ class Director:
         self._log = open_log(config.director.name)
         self._children = Children(internal_socket(config.director), self, self._complain)
         self._control = ControlServer(control_socket(config.director), config.director.control_group, self._answer)
+        self._arp_watch = ArpWatch(self._arp_observed, self._active_address)
+        self._recollection = Recollection(lambda asked: self._children.send("prober", messages.encode(asked)))
         self._keeper: TableKeeper | None = None
         self._keeper_task: asyncio.Task[None] | None = None
         self._settings: KernelSettings | None = None
@@ -147,7 +156,11 @@ class Director:
             self._complain(sentence)
         self._say("LISTENING")
         self._meet_peers()
-        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(self._feed_observer())]
+        tasks = [
+            asyncio.create_task(self._beat()),
+            asyncio.create_task(self._feed_observer()),
+            asyncio.create_task(self._arp_watch.run()),
+        ]
         self._say("READY")
         await self._stop.wait()
         await asyncio.sleep(LAST_WORDS_TIME)
@@ -229,8 +242,10 @@ class Director:
                     self._keeper.want(Level(table, owned, marks, settings))
             case StoreOverrides(overrides):
                 self._store(overrides)
-            case SetProbes(probes):
-                self._children.send("prober", messages.encode(messages.SetProbes(probes)))
+            case SetProbes(probes, has_paths):
+                self._children.send("prober", messages.encode(messages.SetProbes(probes, has_paths)))
+            case SetArpTests(tests):
+                self._arp_watch.want(tests)
             case SetRouters(routers):
                 self._children.send("vrrp", vrrp_messages.encode(vrrp_messages.SetRouters(routers)))
             case SetTracking(tracking):
@@ -334,6 +349,16 @@ class Director:
         if sentence := accepted.write(accepted_file(self._config.director), self._config):
             self._complain(sentence)
 
+    def _arp_observed(self, answers: tuple[ArpAnswer, ...], troubles: dict[str, str]) -> bool:
+        """Whether something was heard that the next round should confirm."""
+        active = {name: report.active_address for name, report in self._reports.items()}
+        self._deliver(ArpObserved(answers, active, troubles))
+        return any(each.strangers and not each.sentence for each in self._core.arp.values())
+
+    def _active_address(self, router: str) -> str:
+        report = self._reports.get(router)
+        return report.active_address if report and report.state == "backup" else ""
+
     def _table_observed(self, event: TableObserved) -> None:
         self._deliver(event)
         self._observed.set()
@@ -356,8 +381,11 @@ class Director:
                 self._hear_vrrp(payload)
             case "prober":
                 said = messages.decode_from_prober(payload)
-                if isinstance(said, messages.HealthReported):
-                    self._deliver(HealthChanged(said.id, said.health, said.detail))
+                match said:
+                    case messages.HealthReported():
+                        self._deliver(HealthChanged(said.id, said.health, said.detail, said.failure, said.cause))
+                    case messages.Remembered():
+                        self._recollection.hear(said)
             case "observer":
                 told = messages.decode_from_observer(payload)
                 if isinstance(told, messages.ObserverReported):
@@ -394,8 +422,20 @@ class Director:
                     yield answer
             case requests.Operate():
                 yield self._operate(request, user)
+            case requests.Why(name=name):
+                yield await self._why(name)
             case _:
                 assert_never(request)
+
+    async def _why(self, name: str) -> requests.Answer:
+        meant = subjects(self._core, name)
+        if isinstance(meant, requests.Refused):
+            return meant
+        routers, servers = meant
+        transcripts = await self._recollection.of(probe_ids(self._core, servers)) if servers else {}
+        entries = await self._history.kept(WHY_HISTORY, None)
+        clock = Clock(time.monotonic(), time.time())
+        return why(self._core, self._snapshot(), routers, servers, transcripts, entries, clock)
 
     def _operate(self, request: requests.Operate, user: str) -> requests.Answer:
         """On disk first: what cannot be remembered is refused."""

@@ -12,6 +12,8 @@ import msgspec
 from msgspec import Struct
 
 from haagent.config.model import Check
+from haagent.health.check import Failure
+from haagent.health.transcript import Transcript
 from haagent.snapshot import HealthState, RouterState, ServiceState, Snapshot
 
 
@@ -34,12 +36,15 @@ class Probe(Struct, frozen=True, kw_only=True):
     address: str
     port: int
     health: HealthState = "unknown"  # the verdict so far, for a prober that starts anew
+    through: str = ""  # a path probe: the address of the real server that must answer for `address` ...
+    mark: int = 0  # ... and the firewall mark that leads there
 
 
 class SetProbes(Struct, frozen=True, tag="set_probes"):
     """director -> prober: everything to be probed. Unchanged ids keep their schedule and streaks."""
 
     probes: tuple[Probe, ...]
+    has_paths: bool = False  # path probes are among them, or will be as soon as the kernel's table has their ways
 
 
 class HealthReported(Struct, frozen=True, kw_only=True, tag="health_reported"):
@@ -50,6 +55,22 @@ class HealthReported(Struct, frozen=True, kw_only=True, tag="health_reported"):
     detail: str  # the last result in one sentence: "connection refused", "HTTP 503, wanted 200"
     at: float  # monotonic instant (CLOCK_MONOTONIC is one clock for all processes of a host)
     weight: int | None = None  # percent of the configured weight that the real server asks for; None: it did not say
+    failure: Failure = ""
+    cause: str = ""  # what is behind a failure, where that could be found out
+
+
+class WhyAsked(Struct, frozen=True, tag="why_asked"):
+    """director -> prober: the tries that you remember of these. Answered by Remembered."""
+
+    serial: int
+    ids: tuple[int, ...]
+
+
+class Remembered(Struct, frozen=True, tag="remembered"):
+    """prober -> director: by id, oldest first; secrets are masked."""
+
+    serial: int
+    transcripts: dict[int, tuple[Transcript, ...]]
 
 
 # -------------------------------------------------------------- director and observer
@@ -89,8 +110,8 @@ class ObserverReported(Struct, frozen=True, kw_only=True, tag="observer_reported
     detail: str
 
 
-ToProber = SetProbes
-FromProber = Hello | HealthReported
+ToProber = SetProbes | WhyAsked
+FromProber = Hello | HealthReported | Remembered
 ToObserver = SnapshotTaken | RouterChanged | ServiceChanged
 FromObserver = Hello | ObserverReported
 

@@ -23,20 +23,22 @@ from functools import partial
 from typing import Any, assert_never
 
 import uvloop
+from msgspec import structs
 
 from haagent.config.checks import IcmpCheck, WireCheck
 from haagent.health.budget import Budget
-from haagent.health.check import HealthState
 from haagent.health.core import ProberCore
-from haagent.health.effects import Report, StartProbe, StopProbe
+from haagent.health.effects import Diagnose, Report, StartProbe, StopProbe
 from haagent.health.events import DeadlinePassed, Event, ProbeFinished, ProbesSet
 from haagent.health.probe import Probe, ProbeResult
+from haagent.health.transcript import Transcript, masked
 from haagent.linux import capabilities
 from haagent.linux.capabilities import NET_ADMIN, NET_RAW
 from haagent.probes.begin import begin
 from haagent.probes.exchange import Running
 from haagent.probes.poller import Poller, next_grain
 from haagent.processes import messages
+from haagent.processes.diagnoser import Diagnoser
 from haagent.processes.frames import FrameReader, frame
 
 CONCURRENT = 2000  # probes at one time; the others queue, their deadlines start when they do
@@ -57,6 +59,7 @@ class Prober:
         concurrent = min(CONCURRENT, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED)
         self._budget = Budget(concurrent, EACH_ADDRESS)
         self._running: dict[int, Running] = {}
+        self._diagnoser = Diagnoser(lambda probe, done: begin(probe, self._poller, done), self.deliver)
         self._wake_up: asyncio.TimerHandle | None = None
         self._wake_up_at: float | None = None
 
@@ -68,8 +71,10 @@ class Prober:
                     self._start(probe)
                 case StopProbe(id=id):
                     self._stop(id)
-                case Report(id=id, health=health, detail=detail, weight=weight):
-                    self._report(id, health, detail, weight)
+                case Report():
+                    self._report(effect)
+                case Diagnose():
+                    self._diagnoser.take(effect)
                 case _:
                     assert_never(effect)
         self._arm()
@@ -112,9 +117,22 @@ class Prober:
         while (probe := self._budget.take()) is not None:
             self._running[probe.id] = begin(probe, self._poller, partial(self._on_result, probe.id))
 
-    def _report(self, id: int, health: HealthState, detail: str, weight: int | None) -> None:
-        report = messages.HealthReported(id=id, health=health, detail=detail, at=time.monotonic(), weight=weight)
+    def _report(self, said: Report) -> None:
+        report = messages.HealthReported(
+            id=said.id,
+            health=said.health,
+            detail=said.detail,
+            at=time.monotonic(),
+            weight=said.weight,
+            failure=said.failure,
+            cause=said.cause,
+        )
         self._reports.write(frame(messages.encode(report)))
+
+    def remember(self, asked: messages.WhyAsked) -> None:
+        """Tells what is remembered, without secrets."""
+        found = {id: tuple(map(without_secrets, self._core.remembered(id))) for id in asked.ids}
+        self._reports.write(frame(messages.encode(messages.Remembered(asked.serial, found))))
 
     def close(self) -> None:
         """Abandons everything."""
@@ -133,7 +151,13 @@ def fault(raised: Exception) -> ProbeResult:
 
 
 def probes_of(message: messages.SetProbes) -> ProbesSet:
-    return ProbesSet(tuple(Probe(p.id, p.check, p.address, p.port, p.health) for p in message.probes))
+    return ProbesSet(
+        tuple(Probe(p.id, p.check, p.address, p.port, p.health, p.through, p.mark) for p in message.probes)
+    )
+
+
+def without_secrets(transcript: Transcript) -> Transcript:
+    return structs.replace(transcript, sent=masked(transcript.sent), received=masked(transcript.received))
 
 
 class Privileges:
@@ -189,18 +213,22 @@ async def listen(reader: asyncio.StreamReader, prober: Prober, privileges: Privi
     try:
         while data := await reader.read(READ_SIZE):
             for payload in frames.feed(data):
-                probes = probes_of(messages.decode_to_prober(payload))
-                if not privileges.suffice(needed(probes.probes)):
+                said = messages.decode_to_prober(payload)
+                if isinstance(said, messages.WhyAsked):
+                    prober.remember(said)
+                    continue
+                probes = probes_of(said)
+                if not privileges.suffice(needed(probes.probes, has_paths=said.has_paths)):
                     return
                 prober.deliver(probes)
     except ConnectionError:
         pass  # the director was killed
 
 
-def needed(probes: Iterable[Probe]) -> frozenset[int]:
+def needed(probes: Iterable[Probe], *, has_paths: bool = False) -> frozenset[int]:
     """SO_MARK needs CAP_NET_ADMIN; an echo request CAP_NET_RAW, where net.ipv4.ping_group_range does not admit us.
     SO_BINDTODEVICE of a new socket needs nothing (since Linux 5.7)."""
-    wanted: set[int] = set()
+    wanted: set[int] = {NET_ADMIN} if has_paths else set()
     for probe in probes:
         if isinstance(probe.check, WireCheck) and probe.check.mark:
             wanted.add(NET_ADMIN)

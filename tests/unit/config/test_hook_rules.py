@@ -51,7 +51,10 @@ def test_a_real_server_by_either_name(tmp_path: Path, name: str) -> None:
         ('on = []\ncommand = ["/bin/true"]', "expected an array of subjects, at least 1, got an empty one"),
         ('on = ["router"]\ncommand = "/bin/true -x"', "expected an array of an absolute path and arguments, got"),
         ('on = ["router"]\ncommand = ["true"]', '"true" is no absolute path, and no shell looks for it'),
-        ('on = ["table"]\ncommand = ["/bin/true"]', 'unknown subject "table"; one of router, service, quorum, real_server'),
+        (
+            'on = ["table"]\ncommand = ["/bin/true"]',
+            'unknown subject "table"; one of router, service, quorum, real_server',
+        ),
         (
             'on = ["router"]\nstates = ["down"]\ncommand = ["/bin/true"]',
             "down is never reached: router has only initialize, backup, active",

@@ -8,7 +8,7 @@ from haagent.config.load import check, load
 from haagent.config.model import Config, ConnectionSync, Sysctl
 
 BASE = '[director]\nnames = ["d1"]\n'
-PEERS = '[peers]\naddresses = {{ {} }}'
+PEERS = "[peers]\naddresses = {{ {} }}"
 SERVICE = """
 [virtual_service.web]
 address = "198.51.100.100"
