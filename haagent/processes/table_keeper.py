@@ -147,10 +147,11 @@ class TableKeeper:
     def _mark(self, level: Level, *, is_audit: bool) -> int | str:
         """Set the firewall marks. How many were repaired, or what went wrong.
 
-        Where none are wanted and none were, nft is not even called.
+        Where none are wanted and none were, nft is called once, to see that.
         """
         believed = self._marks
-        if not isinstance(believed, frozenset) or (is_audit and (believed or level.marks)):
+        is_known = isinstance(believed, frozenset)
+        if (is_audit and not (is_known and not believed and not level.marks)) or (not is_known and level.marks):
             self._marks = nftables.observe()
         if isinstance(self._marks, str):
             return self._marks if level.marks else 0
