@@ -31,6 +31,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 FINISHED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 STALLED = 0.5  # of the timeout: a deadline noticed this late says that we were asleep, not that the peer was
+IP_RECVERR, IPV6_RECVERR = 11, 25  # include/uapi/linux/in.h, in6.h
 IP_BIND_ADDRESS_NO_PORT = 24  # include/uapi/linux/in.h; the port is chosen by connect(2), which knows the whole tuple
 
 LOCAL_TROUBLE = {
@@ -194,6 +195,10 @@ class Exchange:
             self._descriptor = self._socket.fileno()
             if self._is_stream:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            elif family is socket.AF_INET6:  # else "host unreachable" stays silent
+                self._socket.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+            else:
+                self._socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
             if (self._way.source or self._way.device or self._way.mark) and (words := bind(self._socket, self._way)):
                 return local(words)
             code = self._socket.connect_ex((self._address, self._port))

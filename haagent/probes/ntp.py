@@ -12,6 +12,7 @@ from haagent.probes.one_reply import OneReply
 
 CLIENT, SERVER = 3, 4
 UNSYNCHRONIZED_LEAP, UNSYNCHRONIZED_STRATUM = 3, 16
+KISSES = ("DENY", "RSTR", "RATE")  # §7.4; other codes, as INIT and STEP, tell of the server itself
 EPOCH = 2208988800  # of NTP, in seconds before that of Unix
 ERA = 1 << 32  # seconds
 
@@ -32,9 +33,11 @@ def conversation(check: NtpCheck) -> Conversation:
 def judge(check: NtpCheck, octets: bytes, asked_at: float, answered_at: float) -> ProbeResult:
     """`octets` is an answer to our question; the instants are of the wall clock."""
     leap, stratum = octets[0] >> 6, octets[1]
-    if stratum == 0:
-        code = "".join(chr(each) if 32 < each < 127 else "." for each in octets[12:16])
+    code = "".join(chr(each) if 32 < each < 127 else "." for each in octets[12:16])
+    if stratum == 0 and code in KISSES:
         return ProbeResult(False, f"the server refuses to serve us: {code}")
+    if stratum == 0:
+        return ProbeResult(False, f"the server's clock is not synchronized ({code})")
     if leap == UNSYNCHRONIZED_LEAP or stratum >= UNSYNCHRONIZED_STRATUM:
         return ProbeResult(False, "the server's clock is not synchronized")
     if stratum > check.maximum_stratum:
