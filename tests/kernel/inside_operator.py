@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -200,8 +201,9 @@ def test_enable_brings_it_back(stage: Stage) -> None:
 def test_the_last_server_is_taken_out_only_by_force(stage: Stage) -> None:
     say(stage, "disable", "rs2")
     until(RS1)
-    for verb in ("drain", "disable"):
-        answer = stage.daemon.ask(Operate(verb=verb, server="rs1"))  # type: ignore[arg-type]
+    verbs: tuple[Literal["drain", "disable"], ...] = ("drain", "disable")
+    for verb in verbs:
+        answer = stage.daemon.ask(Operate(verb=verb, server="rs1"))
         assert isinstance(answer, Refused)
         assert "--force" in answer.reason
     until(RS1)
@@ -278,3 +280,53 @@ def test_after_a_crash_the_first_values_are_still_known(stage: Stage) -> None:
     assert stage.daemon.stop() == 0
     assert sysctls() == BEFORE
     assert daemons() == []
+
+
+def test_two_directors_agree_and_the_backup_does_not_end_the_actives_drain(stage: Stage) -> None:
+    base = stage.daemon.base
+    secret = base / "secret"
+    secret.write_text("0123456789abcdef\n")
+    secret.chmod(0o600)
+    addresses = '{ d1 = "198.51.100.1:5406", d2 = "198.51.100.200:5406" }'
+    text = CONFIG + f'\n[peers]\naddresses = {addresses}\nsecret_file = "{secret}"\ninterval = 0.5\n'
+    stage.daemon.write(text)
+    other = Daemon(base, CLIENT, name="d2")
+    stage.daemon.start()
+    until(RS1, RS2)
+    assert wait_until(lambda: stage.daemon.state() == "active", PATIENCE)
+    held = stage.connected_to("rs1")  # the client's side is d2's kernel from now on
+    other.start()
+    try:
+        assert wait_until(other.is_complete, PATIENCE), other.log
+        assert wait_until(lambda: other.state() == "backup", PATIENCE)
+        answer = other.ask(Operate(verb="drain", server="rs1"))  # said to the Backup
+        assert isinstance(answer, OperateAnswer), answer
+        until(DRAINED, RS2)
+        assert rs1(stage).admin == "drained"
+        time.sleep(5)  # two audits and ten exchanges
+        assert talk(held) == "rs1"
+        for each in (stage.daemon, other):
+            found = each.server("web", "rs1")
+            assert found is not None
+            assert found.admin == "drained"
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        held.close()
+        until(RS2)
+
+        def admin() -> str:
+            found = other.server("web", "rs1")
+            return found.admin if found else ""
+
+        assert wait_until(lambda: admin() == "disabled", PATIENCE)
+        status = stage.daemon.status()
+        assert status is not None
+        assert [(peer.name, peer.reachable) for peer in status.peers] == [("d2", True)]
+        other.stop()
+        assert wait_until(lambda: any("the director d2" in each for each in stage.status().problems), PATIENCE)
+        say(stage, "enable")
+        until(RS1, RS2)
+        other.start()
+        assert wait_until(lambda: admin() == "enabled", PATIENCE)  # it was away, and hears it
+    finally:
+        other.stop()
+        stage.daemon.stop()
