@@ -21,6 +21,7 @@ TunnelChecksum = Literal["none", "checksum", "remote_checksum"]
 PoolCondition = Literal["empty", "below_quorum", "below_fraction"]
 ChecksumPolicy = Literal["auto", "rfc9568", "pseudo_header"]
 WhenDown = Literal["remove", "quiesce"]
+Require = Literal["all", "any"] | int
 PathCheck = Literal["off", "report", "require"]
 
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos")
@@ -38,6 +39,8 @@ class Director(Struct, frozen=True, kw_only=True):
     state_directory: str = "/var/lib/haagent"  # history and ownership, below it a folder per director name
     audit_interval: float = 30.0  # the kernel's table is compared with the wanted one this often
     path_mark_base: int = 0x48410000  # path checks use firewall marks from here on, 65536 of them
+    maintenance_directory: str = ""  # a file in it drains the real server that its name says; empty: there is none
+    probe_budget: float = 50.0  # tries a second at one address; more checks there are stretched; 0: no limit
 
 
 class Snmp(Struct, frozen=True, kw_only=True):
@@ -139,6 +142,30 @@ class Tunnel(Struct, frozen=True, kw_only=True):
     checksum: TunnelChecksum = "none"  # gue and gre; remote_checksum: gue alone
 
 
+class SlowStart(Struct, frozen=True, kw_only=True):
+    """How a real server that comes into service gets its weight (haagent/health/slow_start.py)."""
+
+    mode: Literal["linear", "doubling"] = "linear"
+    time: float = 60.0  # until it has the whole
+
+
+class Damping(Struct, frozen=True, kw_only=True):
+    """A real server whose verdict keeps changing is kept out (haagent/health/damping.py). Each change adds 1."""
+
+    half_life: float = 60.0
+    suppress: float = 4.0  # kept out from this penalty on ...
+    reuse: float = 1.0  # ... until it has decayed to this
+    maximum_time: float = 300.0  # longest time from the last change to the return
+
+
+class DynamicWeight(Struct, frozen=True, kw_only=True):
+    """How the weight that a real server asks for is followed (haagent/health/dynamic_weight.py), in percent."""
+
+    floor: int = 1  # of the configured weight; "drain" is below it
+    step: int = 100  # percentage points, at most, at once
+    minimum_interval: float = 1.0  # between two changes
+
+
 class RealServer(Struct, frozen=True, kw_only=True):
     """A configured machine of one virtual service."""
 
@@ -196,7 +223,14 @@ class VirtualService(Struct, frozen=True, kw_only=True):
     persistence_engine: Literal["", "sip"] = ""
     forwarding_method: ForwardingMethod
     tunnel: Tunnel | None = None  # of the real servers that say nothing else
-    checks: tuple[str, ...] = ()  # names of checks; all must pass. None: a real server is always in service
+    checks: tuple[str, ...] = ()  # names of checks. None: a real server is always in service
+    require: Require = "all"  # of the checks that must pass
+    slow_start: SlowStart | None = None
+    damping: Damping | None = None
+    dynamic_weight: DynamicWeight = DynamicWeight()
+    maximum_removal: float = 1.0  # share of the real servers that may leave within removal_window; one always may
+    removal_window: float = 10.0
+    removal_hold: float = 30.0  # a verdict beyond maximum_removal counts after this, if it still stands
     path_check: PathCheck = "off"  # probe the virtual address through each real server; require: both must pass
     when_down: WhenDown = "remove"
     quorum: int = 1  # sum of live weights: with less the sorry server serves

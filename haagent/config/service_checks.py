@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from haagent.config.error import Found, show
+from haagent.config.judgement_checks import judgement_checks
 from haagent.config.model import ALL_PORTS, SCHEDULER_FLAGS, PortRange
 from haagent.config.reading import Draft, no_such
 from haagent.config.server_checks import family_of, own_addresses, server_checks
@@ -27,6 +28,7 @@ def service_checks(
         yield from _scheduling(service)
         yield from _persistence(service)
         yield from _quorum(service)
+        yield from judgement_checks(service)
         for number, name in enumerate(service.get("checks") or ()):
             if name not in known:
                 yield Found((*service.at("check"), number), no_such("check", name, check_names))

@@ -22,12 +22,14 @@ from haagent.config.values import (
     NAME,
     PATH_CHECK,
     PORTS,
+    REQUIRE,
     SUBJECT_NAME,
     SYSCTL_NAME,
     SYSCTLS,
     choice,
     fraction,
     integer,
+    number,
     seconds,
 )
 
@@ -49,6 +51,8 @@ DIRECTOR = Table(
         "state_directory": Key(ABSOLUTE_PATH),
         "audit_interval": Key(seconds(1, 3600)),
         "path_mark_base": Key(integer(0x10000, 0xFFFF0000)),
+        "maintenance_directory": Key(ABSOLUTE_PATH),
+        "probe_budget": Key(number(0, 1e6)),
     },
 )
 
@@ -180,6 +184,33 @@ SORRY_SERVER = Table(
     },
 )
 
+SLOW_START = Table(
+    "slow start",
+    model.SlowStart,
+    {"mode": Key(choice("mode", ("linear", "doubling"))), "time": Key(seconds(1, 86400))},
+)
+
+DAMPING = Table(
+    "damping",
+    model.Damping,
+    {
+        "half_life": Key(seconds(1, 86400)),
+        "suppress": Key(number(1, 1000)),
+        "reuse": Key(number(0.01, 1000)),
+        "maximum_time": Key(seconds(1, 86400)),
+    },
+)
+
+DYNAMIC_WEIGHT = Table(
+    "dynamic weight",
+    model.DynamicWeight,
+    {
+        "floor": Key(integer(1, 100)),
+        "step": Key(integer(1, 1000)),
+        "minimum_interval": Key(seconds(0.1, 3600)),
+    },
+)
+
 VIRTUAL_SERVICE = Table(
     "virtual service",
     model.VirtualService,
@@ -208,6 +239,13 @@ VIRTUAL_SERVICE = Table(
         "forwarding_method": Key(_FORWARDING_METHOD),
         "tunnel": Key(TUNNEL),
         "check": Key(_NAMES, field="checks"),
+        "require": Key(REQUIRE),
+        "slow_start": Key(SLOW_START),
+        "damping": Key(DAMPING),
+        "dynamic_weight": Key(DYNAMIC_WEIGHT),
+        "maximum_removal": Key(fraction()),
+        "removal_window": Key(seconds(0.1, 3600)),
+        "removal_hold": Key(seconds(0.1, 3600)),
         "path_check": Key(PATH_CHECK),
         "when_down": Key(choice("way", ("remove", "quiesce"))),
         "quorum": Key(integer(1, 0x7FFFFFFF)),

@@ -85,6 +85,30 @@ def seconds(low: float, high: float, *, whole_centiseconds: bool = False) -> Sca
     return Scalar(expected, read, {"type": "number", "minimum": low, "maximum": high})
 
 
+def number(low: float, high: float) -> Scalar:
+    expected = f"a number from {low:g} to {high:g}"
+
+    def read(value: object) -> float | Wrong:
+        if type(value) not in (int, float) or not low <= value <= high:  # type: ignore[operator]
+            return Wrong(f"expected {expected}, got {describe(value)}")
+        return float(value)  # type: ignore[arg-type]
+
+    return Scalar(expected, read, {"type": "number", "minimum": low, "maximum": high})
+
+
+def _require(value: object) -> str | int | Wrong:
+    if (type(value) is str and value in ("all", "any")) or (type(value) is int and 1 <= value <= 100):
+        return value
+    return Wrong(f"expected {REQUIRE.expected}, got {describe(value)}")
+
+
+REQUIRE = Scalar(
+    "all, any or how many of the checks must pass",
+    _require,
+    {"oneOf": [{"enum": ["all", "any"]}, {"type": "integer", "minimum": 1, "maximum": 100}]},
+)
+
+
 def _boolean(value: object) -> bool | Wrong:
     return value if isinstance(value, bool) else Wrong(f"expected true or false, got {describe(value)}")
 
