@@ -16,7 +16,8 @@ PACKAGE = ROOT / "haagent"
 
 # What a folder or module may import of this package. A name covers everything below it.
 VOCABULARY = (  # layer 1 as seen by the adapters: effects, tables, codecs, states
-    "haagent.vrrp.advertisement", "haagent.vrrp.effects", "haagent.vrrp.events", "haagent.vrrp.settings",
+    "haagent.vrrp.address", "haagent.vrrp.advertisement", "haagent.vrrp.checksum", "haagent.vrrp.effects",
+    "haagent.vrrp.events", "haagent.vrrp.settings",
     "haagent.vrrp.virtual_router", "haagent.health.probe", "haagent.health.effects", "haagent.health.events",
     "haagent.health.check", "haagent.health.transcript",
     "haagent.ipvs", "haagent.agentx", "haagent.config.model", "haagent.config.checks",

@@ -32,19 +32,22 @@ class Chunk:
 
 
 def encode_chunks(
-    index: int, mac: bytes, addresses: Sequence[Address], connected: Sequence[Address] = ()
+    index: int, mac: bytes, addresses: Sequence[Address], connected: Sequence[Address] = (), is_router: bool = False
 ) -> tuple[Chunk, ...]:
     """`connected`: the interface's real addresses. Without a `mac` nothing can be announced."""
     return tuple(
-        _encode(index, mac, tuple(addresses[start : start + CHUNK]), connected)
+        _encode(index, mac, tuple(addresses[start : start + CHUNK]), connected, is_router)
         for start in range(0, len(addresses), CHUNK)
     )
 
 
-def _encode(index: int, mac: bytes, addresses: tuple[Address, ...], connected: Sequence[Address]) -> Chunk:
+def _encode(
+    index: int, mac: bytes, addresses: tuple[Address, ...], connected: Sequence[Address], is_router: bool
+) -> Chunk:
     adds = [add_address(index, each, any(covers(own, each) for own in connected)) for each in addresses]
     deletes = [delete_address(index, each) for each in addresses]
-    return Chunk(index, addresses, _batch(adds), _batch(deletes), Frames(mac, [octets for octets, _ in addresses]))
+    frames = Frames(mac, [octets for octets, _ in addresses], is_router)
+    return Chunk(index, addresses, _batch(adds), _batch(deletes), frames)
 
 
 def _batch(messages: Sequence[bytes]) -> bytes:

@@ -9,7 +9,7 @@ import errno
 import socket
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 
 from haagent.linux.address_batch import Chunk, encode_chunks, open_requests, request
@@ -38,6 +38,7 @@ class Prepared:
     addresses: tuple[Address, ...]
     connected: tuple[Address, ...]  # the interface's real addresses
     is_owner: bool
+    is_router: bool = False  # the interface forwards IPv6
     chunks: tuple[Chunk, ...] = ()
 
 
@@ -102,16 +103,15 @@ class AddressHolder:
         addresses: tuple[Address, ...],
         connected: tuple[Address, ...],
         is_owner: bool,
+        is_router: bool = False,
     ) -> bool:
         """Encode for later. Whether the interface under the router became another one (index or MAC)."""
         before = self._prepared.get(router)
-        wanted = Prepared(index, mac, addresses, connected, is_owner)
-        if before is not None and wanted == Prepared(
-            before.index, before.mac, before.addresses, before.connected, before.is_owner
-        ):
+        wanted = Prepared(index, mac, addresses, connected, is_owner, is_router)
+        if before is not None and wanted == replace(before, chunks=()):
             return False
-        chunks = encode_chunks(index, mac, addresses, connected)
-        self._prepared[router] = Prepared(index, mac, addresses, connected, is_owner, chunks)
+        chunks = encode_chunks(index, mac, addresses, connected, is_router)
+        self._prepared[router] = replace(wanted, chunks=chunks)
         return before is not None and (before.index, before.mac) != (index, mac)
 
     def forget(self, routers: Iterable[str]) -> None:

@@ -1,4 +1,5 @@
-"""Gratuitous ARP: who has the address now, told to everybody on the segment (RFC 9568 section 6.4, RFC 826).
+"""Who has the address now, told to everybody on the segment (RFC 9568 section 6.4): gratuitous ARP (RFC 826) for IPv4,
+an unsolicited neighbor advertisement (RFC 4861 section 7.2.6) for IPv6.
 
 Frames are built when parameters are set. Sending a chunk of them is one system call (`sendmmsg`, which Python's socket
 module does not have, so by ctypes): a takeover of hundreds of addresses spends its time in the kernel, not here.
@@ -7,12 +8,21 @@ module does not have, so by ctypes): a takeover of hundreds of addresses spends 
 import ctypes
 import errno
 import socket
+import struct
 from collections.abc import Sequence
 
-ETH_P_ARP = 0x0806
+from haagent.vrrp.checksum import ones_sum
+
+ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
 _BROADCAST = b"\xff" * 6
 _ARP_REQUEST_FOR_IPV4_ON_ETHERNET = bytes.fromhex("0001080006040001")
-FRAME_LENGTH = 42
+FRAME_LENGTH = 42  # of gratuitous ARP
+NA_FRAME_LENGTH = 86
+_ALL_NODES_MAC = bytes.fromhex("333300000001")
+_ALL_NODES = bytes.fromhex("ff020000000000000000000000000001")
+_ICMPV6, _NEIGHBOR_ADVERTISEMENT, _HOP_LIMIT = 58, 136, 255
+_ROUTER, _OVERRIDE = 0x80, 0x20  # of the flags; S is clear: nobody asked
+_TARGET_LINK_LAYER_ADDRESS = bytes((2, 1))  # option, its length in units of 8 octets
 
 
 class _IoVec(ctypes.Structure):
@@ -54,20 +64,46 @@ def gratuitous_arp(mac: bytes, address: bytes) -> bytes:
     )
 
 
+def unsolicited_na(mac: bytes, address: bytes, is_router: bool) -> bytes:
+    """The 86 octets, from the address itself to all nodes. `is_router`: the kernel forwards IPv6 on the interface; a
+    host that says so without being one is taken for a default router (RFC 4861 section 7.2.5)."""
+    flags = _OVERRIDE | (_ROUTER if is_router else 0)
+    body = bytes((flags, 0, 0, 0)) + address + _TARGET_LINK_LAYER_ADDRESS + mac
+    length = 4 + len(body)
+    pseudo_header = address + _ALL_NODES + struct.pack("!IxxxB", length, _ICMPV6)
+    checksum = ~ones_sum(pseudo_header + bytes((_NEIGHBOR_ADVERTISEMENT, 0, 0, 0)) + body) & 0xFFFF
+    return (
+        _ALL_NODES_MAC
+        + mac
+        + ETH_P_IPV6.to_bytes(2, "big")
+        + struct.pack("!IHBB", 6 << 28, length, _ICMPV6, _HOP_LIMIT)
+        + address
+        + _ALL_NODES
+        + struct.pack("!BBH", _NEIGHBOR_ADVERTISEMENT, 0, checksum)
+        + body
+    )
+
+
+def announcement(mac: bytes, address: bytes, is_router: bool) -> bytes:
+    return gratuitous_arp(mac, address) if len(address) == 4 else unsolicited_na(mac, address, is_router)
+
+
 class Frames:
     """Announcements of some addresses, ready for one sendmmsg. Never changed."""
 
-    def __init__(self, mac: bytes, addresses: Sequence[bytes]) -> None:
+    def __init__(self, mac: bytes, addresses: Sequence[bytes], is_router: bool = False) -> None:
         if len(mac) != 6:  # no Ethernet: nobody there to tell
             addresses = ()
-        self.count = len(addresses)
-        self._octets = ctypes.create_string_buffer(b"".join(gratuitous_arp(mac, each) for each in addresses))
+        frames = [announcement(mac, each, is_router) for each in addresses]
+        self.count = len(frames)
+        self._octets = ctypes.create_string_buffer(b"".join(frames))
         self._vectors = (_IoVec * self.count)()
         self._messages = (_MMsgHdr * self.count)()
         start = ctypes.addressof(self._octets)
-        for place in range(self.count):
-            self._vectors[place].base = start + place * FRAME_LENGTH
-            self._vectors[place].length = FRAME_LENGTH
+        for place, frame in enumerate(frames):
+            self._vectors[place].base = start
+            self._vectors[place].length = len(frame)
+            start += len(frame)
             self._messages[place].header.iov = ctypes.pointer(self._vectors[place])
             self._messages[place].header.iovlen = 1
         self.location = ctypes.addressof(self._messages)

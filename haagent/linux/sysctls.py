@@ -25,6 +25,12 @@ def read(names: Iterable[str], root: Path = PROC_SYS) -> tuple[dict[str, str], l
     return values, failures
 
 
+def forwards_ipv6(interface: str, root: Path = PROC_SYS) -> bool:
+    """Whether the kernel is an IPv6 router there, which neighbor advertisements have to say (RFC 4861 section 4.4)."""
+    name = f"net.ipv6.conf.{interface.replace('.', '/')}.forwarding"
+    return read((name,), root)[0].get(name, "0") != "0"
+
+
 def write(values: Mapping[str, str], root: Path = PROC_SYS) -> list[str]:
     """A sentence for each that the kernel refused; the others are set."""
     failures = []

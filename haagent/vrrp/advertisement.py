@@ -1,19 +1,24 @@
-"""The VRRPv3 advertisement over IPv4: encode, decode, and the receive checks of RFC 9568 section 7.1.
+"""The VRRPv3 advertisement over IPv4 and IPv6: encode, decode, and the receive checks of RFC 9568 section 7.1.
 
     octet 0        1        2        3        4        5        6        7        8
-          0x31     VRID     priority count    0|interval (cs)   checksum          count addresses of 4 octets
+          0x31     VRID     priority count    0|interval (cs)   checksum          count addresses of 4 or 16 octets
 
-Two checksums are in the field. RFC 9568 section 5.2.8: the message alone. keepalived and FRR by default: preceded by a
-pseudo-header (source, destination, 0, 112, length). Both are accepted and told apart.
+The family is that of the IP header. Over IPv6 the checksum includes the pseudo-header. Over IPv4 two checksums are in
+the field. RFC 9568 section 5.2.8: the message alone. keepalived and FRR by default: preceded by a pseudo-header
+(source, destination, 0, 112, length). Both are accepted and told apart. Version 2 is in `advertisement_v2.py`.
 """
 
 import struct
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from haagent.vrrp.checksum import PROTOCOL_VRRP as PROTOCOL_VRRP
+from haagent.vrrp.checksum import VALID, fill, fold, ones_sum, pseudo_header
+
 VERSION_AND_TYPE = 0x31  # version 3, type 1 (ADVERTISEMENT, the only one)
-PROTOCOL_VRRP = 112
 MULTICAST_GROUP = bytes((224, 0, 0, 18))
+MULTICAST_GROUP_IPV6 = bytes.fromhex("ff020000000000000000000000000012")
+GROUPS = {4: MULTICAST_GROUP, 16: MULTICAST_GROUP_IPV6}  # by the octets of an address of the family
 TTL = 255  # a remote sender cannot forge it: every router on the way lowers it
 
 PRIORITY_RELEASE = 0  # the Active router is letting go
@@ -39,9 +44,14 @@ class Discard(Enum):
     TYPE = auto()
     CHECKSUM = auto()
     COUNT = auto()  # erratum 8299: an empty address list
-    INTERVAL = auto()  # erratum 8301: an interval of zero
+    INTERVAL = auto()  # erratum 8301: an interval of zero; VRRPv2: one that is not ours
     VRID = auto()  # not configured on the interface; decided by the speaker
     OWN = auto()  # our own address as source: looped back, or somebody else's duplicate
+    AUTH_TYPE = auto()  # VRRPv2: a type that nobody defined
+    AUTH_TYPE_MISMATCH = auto()  # VRRPv2: not the configured one
+    AUTH_FAILURE = auto()  # VRRPv2: another password
+    DESTINATION = auto()  # multicast at a router with unicast peers, or the other way round
+    SOURCE = auto()  # unicast from somebody who is no peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,18 @@ class Advertisement:
     vrid: int
     priority: int
     max_advertise_interval: float  # seconds
-    addresses: tuple[bytes, ...]  # packed
+    addresses: tuple[bytes, ...]  # packed, of one family
     checksum_form: ChecksumForm = ChecksumForm.RFC9568
+    version: int = 3
+    auth_type: int = 0  # version 2 alone
+    auth_data: bytes = b""  # version 2 alone: 8 octets
 
 
-def encode(advertisement: Advertisement, source: bytes, destination: bytes = MULTICAST_GROUP) -> bytes:
-    """The VRRP message to send from `source` (packed): its checksum form is the advertisement's."""
+def encode(advertisement: Advertisement, source: bytes, destination: bytes = b"") -> bytes:
+    """The VRRP message to send from `source` (packed) to `destination` (default: the family's group).
+
+    Over IPv4 its checksum form is the advertisement's.
+    """
     message = bytearray(
         _HEADER.pack(
             VERSION_AND_TYPE,
@@ -69,19 +85,19 @@ def encode(advertisement: Advertisement, source: bytes, destination: bytes = MUL
     )
     for address in advertisement.addresses:
         message += address
-    covered = bytes(message)
-    if advertisement.checksum_form is ChecksumForm.PSEUDO_HEADER:
-        covered = _pseudo_header(source, destination, len(message)) + covered
-    struct.pack_into("!H", message, 6, ~_ones_sum(covered) & 0xFFFF)
-    return bytes(message)
+    if len(source) == 4 and advertisement.checksum_form is ChecksumForm.RFC9568:
+        return fill(message)
+    return fill(message, pseudo_header(source, destination or GROUPS[len(source)], len(message)))
 
 
-def decode(message: bytes, ttl: int, source: bytes, destination: bytes) -> Advertisement | Discard:
+def decode(
+    message: bytes, ttl: int, source: bytes, destination: bytes, minimum_ttl: int = TTL
+) -> Advertisement | Discard:
     """Checks in the order of RFC 9568 section 7.1. `message` is the IP payload, cut to the IP total length.
 
     Octets after the address list are refused (RFC 9568: the length must fit); Ethernet padding never gets here.
     """
-    if ttl != TTL:
+    if ttl < minimum_ttl:
         return Discard.TTL
     if len(message) < _HEADER.size:
         return Discard.LENGTH
@@ -90,7 +106,8 @@ def decode(message: bytes, ttl: int, source: bytes, destination: bytes) -> Adver
         return Discard.VERSION
     if version_and_type & 0x0F != VERSION_AND_TYPE & 0x0F:
         return Discard.TYPE
-    if len(message) != _HEADER.size + 4 * count:
+    size = len(source)
+    if len(message) != _HEADER.size + size * count:
         return Discard.LENGTH
     form = _checksum_form(message, source, destination)
     if form is None:
@@ -101,28 +118,16 @@ def decode(message: bytes, ttl: int, source: bytes, destination: bytes) -> Adver
         return Discard.COUNT
     if interval & 0x0FFF == 0:  # the high nibble is reserved and ignored on receipt (section 5.2.6)
         return Discard.INTERVAL
-    addresses = tuple(message[offset : offset + 4] for offset in range(_HEADER.size, len(message), 4))
+    addresses = tuple(message[offset : offset + size] for offset in range(_HEADER.size, len(message), size))
     return Advertisement(vrid, priority, (interval & 0x0FFF) / _CENTISECONDS, addresses, form)
 
 
 def _checksum_form(message: bytes, source: bytes, destination: bytes) -> ChecksumForm | None:
-    total = _ones_sum(message)
-    if total == 0xFFFF:
+    """Over IPv6 there is one form, that of RFC 9568, and it has the pseudo-header."""
+    total = ones_sum(message)
+    is_ipv4 = len(source) == 4
+    if is_ipv4 and total == VALID:
         return ChecksumForm.RFC9568
-    if _fold(total + _ones_sum(_pseudo_header(source, destination, len(message)))) == 0xFFFF:
-        return ChecksumForm.PSEUDO_HEADER
+    if fold(total + ones_sum(pseudo_header(source, destination, len(message)))) == VALID:
+        return ChecksumForm.PSEUDO_HEADER if is_ipv4 else ChecksumForm.RFC9568
     return None
-
-
-def _pseudo_header(source: bytes, destination: bytes, length: int) -> bytes:
-    return source + destination + struct.pack("!BBH", 0, PROTOCOL_VRRP, length)
-
-
-def _ones_sum(data: bytes) -> int:
-    """One's complement sum of 16-bit words (RFC 1071); what we sum has whole words."""
-    # 2**16 = 1 modulo 0xFFFF, so the number read as a whole has the same remainder as the sum of its words
-    return int.from_bytes(data, "big") % 0xFFFF or (0xFFFF if any(data) else 0)
-
-
-def _fold(total: int) -> int:
-    return total % 0xFFFF or (0xFFFF if total else 0)

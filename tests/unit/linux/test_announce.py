@@ -1,13 +1,24 @@
-"""Gratuitous ARP frames, octet by octet and against scapy."""
+"""Gratuitous ARP and unsolicited neighbor advertisements, octet by octet and against scapy."""
 
 import errno
 import socket
 
 import pytest
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 
-from haagent.linux.announce import FRAME_LENGTH, Announcer, Frames, gratuitous_arp
+from haagent.linux.announce import (
+    FRAME_LENGTH,
+    NA_FRAME_LENGTH,
+    Announcer,
+    Frames,
+    announcement,
+    gratuitous_arp,
+    unsolicited_na,
+)
+from tests.frames import vectors
 
+ADDRESS_IPV6 = bytes.fromhex("20010db8" + "00" * 11 + "64")
 MAC = bytes.fromhex("00005e00013f")
 
 
@@ -22,6 +33,36 @@ def test_scapy_reads_a_broadcast_request_for_our_own_address() -> None:
     assert (frame.dst, frame.src) == ("ff:ff:ff:ff:ff:ff", "00:00:5e:00:01:3f")
     assert (frame[ARP].op, frame[ARP].psrc, frame[ARP].pdst) == (1, "192.0.2.110", "192.0.2.110")
     assert frame[ARP].hwsrc == "00:00:5e:00:01:3f"
+
+
+@pytest.mark.parametrize("name", ["garp_real_mac", "frr_garp_vmac", "frr_unsolicited_na_router_flag"])
+def test_the_captured_frames(name: str) -> None:
+    frame = bytes.fromhex(vectors("vrrp.json")[name]["frame_hex"])
+    address = frame[22:38] if frame[12:14] == b"\x86\xdd" else frame[28:32]
+    assert announcement(frame[6:12], address, is_router=True) == frame
+
+
+@pytest.mark.parametrize("is_router", [True, False])
+def test_scapy_reads_an_unsolicited_advertisement(is_router: bool) -> None:
+    frame = unsolicited_na(MAC, ADDRESS_IPV6, is_router)
+    seen = Ether(frame)
+    assert (seen.dst, seen[IPv6].dst, seen[IPv6].hlim) == ("33:33:00:00:00:01", "ff02::1", 255)
+    assert (seen[IPv6].src, seen[ICMPv6ND_NA].tgt) == ("2001:db8::64", "2001:db8::64")
+    flags = seen[ICMPv6ND_NA]
+    assert (flags.R, flags.S, flags.O) == (is_router, 0, 1)
+    assert seen[ICMPv6NDOptDstLLAddr].lladdr == "00:00:5e:00:01:3f"
+    again = seen.copy()
+    del again[ICMPv6ND_NA].cksum
+    assert bytes(again) == frame
+    assert len(frame) == NA_FRAME_LENGTH
+
+
+def test_both_families_go_out_together() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours, theirs:
+        mixed = [bytes((192, 0, 2, 1)), ADDRESS_IPV6, bytes((192, 0, 2, 2))]
+        assert Announcer(ours).send(Frames(MAC, mixed, is_router=True)) == (3, 0)
+        assert [theirs.recv(100) for _ in mixed] == [announcement(MAC, each, is_router=True) for each in mixed]
 
 
 def test_frames_are_sent_whole_and_in_order() -> None:

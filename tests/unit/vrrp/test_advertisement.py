@@ -8,11 +8,22 @@ from hypothesis import strategies as st
 from scapy.layers.inet import IP
 from scapy.layers.vrrp import VRRPv3
 
-from haagent.vrrp.advertisement import MULTICAST_GROUP, Advertisement, ChecksumForm, Discard, decode, encode
-from tests.frames import ipv4_datagram, vectors
+from haagent.vrrp.advertisement import (
+    MULTICAST_GROUP,
+    MULTICAST_GROUP_IPV6,
+    Advertisement,
+    ChecksumForm,
+    Discard,
+    decode,
+    encode,
+)
+from tests.frames import ipv4_datagram, ipv6_datagram, vectors
 
 VIRTUAL = bytes((192, 0, 2, 100))
 V3_FRAMES = sorted(name for name, each in vectors("vrrp.json").items() if name.startswith("v3_ipv4"))
+
+V3_IPV6_FRAMES = sorted(name for name, each in vectors("vrrp.json").items() if "v3_ipv6" in name and "vrrp_hex" in each)
+LINK_LOCAL, GLOBAL = (bytes.fromhex(head + "00" * (14 - len(head) // 2) + "0064") for head in ("fe80", "20010db8"))
 
 addresses = st.binary(min_size=4, max_size=4)
 advertisements = st.builds(
@@ -57,6 +68,58 @@ def test_round_trip(advertisement: Advertisement, source: bytes, destination: by
     if result.checksum_form is not advertisement.checksum_form:  # only where the pseudo-header adds nothing
         pseudo = source + destination + bytes((0, 112)) + (8 + 4 * len(advertisement.addresses)).to_bytes(2, "big")
         assert sum(int.from_bytes(pseudo[at : at + 2], "big") for at in range(0, 12, 2)) % 0xFFFF == 0
+
+
+@pytest.mark.parametrize("name", V3_IPV6_FRAMES)
+def test_encodes_the_captured_ipv6_bytes(name: str) -> None:
+    datagram = ipv6_datagram(vectors("vrrp.json")[name]["frame_hex"])
+    result = decode(datagram.message, datagram.ttl, datagram.source, datagram.destination)
+    assert isinstance(result, Advertisement)
+    assert result.checksum_form is ChecksumForm.RFC9568
+    assert {len(address) for address in result.addresses} == {16}
+    assert encode(result, datagram.source) == datagram.message
+
+
+def test_ipv6_frames_of_both_producers() -> None:
+    assert len(V3_IPV6_FRAMES) == 4
+
+
+def test_over_ipv6_the_pseudo_header_is_a_must() -> None:
+    """Whatever form is asked for; a message that sums up without it is refused."""
+    source = bytes.fromhex("fe8000000000000000000000fffe0001")
+    ours = Advertisement(64, 150, 1.0, (LINK_LOCAL, GLOBAL), ChecksumForm.PSEUDO_HEADER)
+    assert encode(ours, source) == encode(replace(ours, checksum_form=ChecksumForm.RFC9568), source)
+    bare = bytearray(encode(ours, source))
+    bare[6:8] = b"\0\0"
+    total = sum(int.from_bytes(bare[at : at + 2], "big") for at in range(0, len(bare), 2))
+    bare[6:8] = (~(total % 0xFFFF) & 0xFFFF).to_bytes(2, "big")
+    assert decode(bytes(bare), 255, source, MULTICAST_GROUP_IPV6) is Discard.CHECKSUM
+
+
+@pytest.mark.parametrize(
+    ("ttl", "minimum", "is_read"), [(255, 255, True), (254, 255, False), (64, 64, True), (1, 0, True)]
+)
+def test_a_router_with_unicast_peers_may_ask_for_less_than_255(ttl: int, minimum: int, is_read: bool) -> None:
+    message = encode(Advertisement(61, 100, 1.0, (VIRTUAL,)), VIRTUAL)
+    result = decode(message, ttl, VIRTUAL, MULTICAST_GROUP, minimum)
+    assert isinstance(result, Advertisement) if is_read else result is Discard.TTL
+
+
+@given(st.binary(max_size=64), st.integers(0, 255), st.binary(min_size=16, max_size=16))
+def test_any_octets_over_ipv6_give_a_declared_value(message: bytes, ttl: int, source: bytes) -> None:
+    assert isinstance(decode(message, ttl, source, MULTICAST_GROUP_IPV6), Advertisement | Discard)
+
+
+@given(
+    st.integers(1, 255),
+    st.integers(0, 255),
+    st.integers(1, 4095),
+    st.lists(st.binary(min_size=16, max_size=16), min_size=1, max_size=255),
+    st.binary(min_size=16, max_size=16),
+)
+def test_ipv6_round_trip(vrid: int, priority: int, interval: int, listed: list[bytes], source: bytes) -> None:
+    advertisement = Advertisement(vrid, priority, interval / 100, tuple(listed))
+    assert decode(encode(advertisement, source), 255, source, MULTICAST_GROUP_IPV6) == advertisement
 
 
 @given(st.binary(max_size=64), st.integers(0, 255), addresses, addresses)
