@@ -6,6 +6,8 @@ from haagent.pool.operator import Override, Overrides, ServerKey, said
 from haagent.pool.selection import empties, refuse, select
 from haagent.pool.sysctls import EXPIRE_QUIESCENT_TEMPLATE
 
+LONGEST = 10 * 366 * 86400.0  # seconds
+
 
 def operate(core: Core, request: Operate, wall: float, actor: str) -> tuple[Overrides, list[ServerKey]] | str:
     """Nothing changes here: who calls stores the overrides first, then hands them to the core."""
@@ -14,6 +16,8 @@ def operate(core: Core, request: Operate, wall: float, actor: str) -> tuple[Over
     for instant, option in ((request.until, "--for or --until"), (request.deadline, "--deadline")):
         if instant is not None and instant <= wall:
             return f"the time of {option} has passed already"
+        if instant is not None and instant > wall + LONGEST:
+            return f"the time of {option} is more than ten years ahead"
     services = core.config.virtual_services
     keys = select(services, core.overrides, request.server, request.service)
     if isinstance(keys, str):

@@ -8,11 +8,12 @@ Deadlines are state, in wall-clock seconds (they survive a restart): at `deadlin
 `until` an override ends. `operated` is the one place where all this meets the configuration.
 """
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Annotated, Literal, cast
 
-from msgspec import Struct, structs
+from msgspec import Meta, Struct, structs
 
 from haagent.config.model import VirtualService
 from haagent.ipvs.table import Destination, DestinationCounts, DestinationKey, ServiceKey
@@ -27,7 +28,7 @@ HAAGENT = "haagent"  # the actor of what deadlines and counts bring about
 class Version(Struct, frozen=True, order=True):
     """A Lamport counter; of equal ones the director's name decides, the same way everywhere."""
 
-    counter: int = 0
+    counter: Annotated[int, Meta(ge=0, le=2**62)] = 0
     director: str = ""
 
 
@@ -35,7 +36,7 @@ class Override(Struct, frozen=True, kw_only=True):
     """The newest word on one real server of one service."""
 
     admin: AdminState = "enabled"
-    weight: int | None = None  # instead of the configured one; only while enabled
+    weight: Annotated[int, Meta(ge=0, le=65535)] | None = None  # instead of the configured one; only while enabled
     deadline: float | None = None  # a drained one is disabled then, whatever connections are left
     until: float | None = None  # it is enabled again then
     keep: bool = False  # it stays drained at the deadline and without connections
@@ -154,7 +155,7 @@ def operated(service: VirtualService, adopted: Adopted, overrides: Overrides) ->
     Drained is weight 0: the server stays in the table, gets nothing new, and does not count as one that could serve.
     Disabled is not there at all.
     """
-    if not any((service.name, server.name) in overrides for server in service.real_servers):
+    if not overrides or not any((service.name, server.name) in overrides for server in service.real_servers):
         return service, adopted
     servers = []
     found: dict[tuple[ServiceKey, DestinationKey], int] = {}
@@ -169,7 +170,8 @@ def operated(service: VirtualService, adopted: Adopted, overrides: Overrides) ->
                 found[key] = min(weight, adopted[key])  # 0 may be its predecessor's verdict
             server = structs.replace(server, weight=weight)
         servers.append(server)
-    return structs.replace(service, real_servers=tuple(servers)), {**adopted, **found} if found else adopted
+    both = ChainMap(found, cast(dict[tuple[ServiceKey, DestinationKey], int], adopted)) if found else adopted
+    return structs.replace(service, real_servers=tuple(servers)), both
 
 
 def unknown(overrides: Overrides, services: Iterable[VirtualService]) -> tuple[str, ...]:
@@ -196,7 +198,10 @@ def override_cause(word: Override) -> str:
 
 
 def _clock(wall: float) -> str:
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    try:
+        return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, OverflowError, OSError):  # a year beyond all calendars, from a file or a peer
+        return f"{wall:g} s after 1970"
 
 
 def words(word: Override) -> str:

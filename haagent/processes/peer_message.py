@@ -10,6 +10,7 @@ message that was recorded is good for no other conversation, and no clock is nee
 """
 
 import hmac
+import math
 from typing import Literal
 
 import msgspec
@@ -63,21 +64,24 @@ def sealed(direction: Direction, secret: bytes, nonces: bytes, director: str, no
     """The octets of a frame. `nonces`: those of the conversation so far; `nonce`: the caller's own."""
     told = Told(director=director, nonce=nonce, words=tuple(_Word(*key, word) for key, word in _items(words)))
     payload = _encode(told)
-    return _tag(direction, secret, nonces, payload) + payload
+    return tag(direction, secret, nonces, payload) + payload
 
 
 def opened(direction: Direction, secret: bytes, nonces: bytes, octets: bytes) -> Told | str:
     """What was told, or why it is not believed."""
-    tag, payload = octets[:TAG_SIZE], octets[TAG_SIZE:]
-    if not hmac.compare_digest(tag, _tag(direction, secret, nonces, payload)):
+    said, payload = octets[:TAG_SIZE], octets[TAG_SIZE:]
+    if not hmac.compare_digest(said, tag(direction, secret, nonces, payload)):
         return "it has another secret"
     try:
-        return _decode(payload)
+        told = _decode(payload)
+        instants = [t for each in told.words for t in (each.override.deadline, each.override.until, each.override.at)]
+        return told if all(t is None or math.isfinite(t) for t in instants) else "it names a time that is none"
     except (ValueError, RecursionError) as error:
         return f"it said something that we do not know: {error}"
 
 
-def _tag(direction: Direction, secret: bytes, nonces: bytes, payload: bytes) -> bytes:
+def tag(direction: Direction, secret: bytes, nonces: bytes, payload: bytes) -> bytes:
+    """The authenticator."""
     return hmac.digest(secret, b"\0".join((GREETING, direction.encode(), nonces, payload)), "sha256")
 
 

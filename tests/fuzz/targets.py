@@ -28,14 +28,24 @@ from haagent.config.model import Config, Director, HttpCheck
 from haagent.control.requests import decode_answer, decode_request
 from haagent.health.probe import ProbeResult
 from haagent.ipvs import message as ipvs
+from haagent.ipvs.daemon import SyncRole
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import ServiceKey
 from haagent.lab import topology
 from haagent.lab.marks import Problem
 from haagent.linux import netlink, rtnetlink
 from haagent.linux.vrrp_socket import Datagram, packet, parse
+from haagent.pool.operator import Override, Version, advance, merge, override_cause
 from haagent.probes.http import HttpConversation
-from haagent.processes import accepted, messages, ownership, vrrp_messages
+from haagent.processes import (
+    accepted,
+    kernel_settings,
+    messages,
+    operator_state,
+    ownership,
+    peer_message,
+    vrrp_messages,
+)
 from haagent.processes.frames import FrameError, FrameReader, frame
 from haagent.processes.history import Entry, History
 from haagent.snapshot import Snapshot
@@ -49,6 +59,8 @@ from tests.frames import VECTORS, ipv4_datagram, vectors
 
 ROOT = Path(__file__).parents[2]
 OURS, PEER, VIRTUAL = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2)), bytes((192, 0, 2, 100))
+WORDS = {("web", "rs1"): Override(admin="drained", deadline=99.5, until=3e3, weight=1, version=Version(3, "d1"))}
+SECRET = b"0123456789abcdef"
 SETTINGS = RouterSettings(
     "web", "eth0", 61, 100, 1.0, ((VIRTUAL, 24),), tracked_interfaces=(TrackedInterface("e", False, -5),)
 )
@@ -383,7 +395,10 @@ def stored_files() -> tuple[bytes, ...]:
         ownership.write(directory / "owned", Owned(frozenset({ServiceKey(6, VIRTUAL, 80)})))
         History(directory / "history").append(1.0, "router", "web", "backup", "active", "why")
         accepted.write(directory / "accepted", Config(director=Director(name="d1", names=("d1",))))
-        return tuple((directory / name).read_bytes() for name in ("owned", "history", "accepted"))
+        operator_state.write(directory / "operator", WORDS)
+        kernel_settings.write(directory / "kernel", kernel_settings.Memory("b", {"net.a": "1"}, (SyncRole.SENDER,)))
+        names = ("owned", "history", "accepted", "operator", "kernel")
+        return tuple((directory / name).read_bytes() for name in names)
 
 
 def run_stored_files(octets: bytes, random: Random) -> None:
@@ -393,7 +408,21 @@ def run_stored_files(octets: bytes, random: Random) -> None:
         path.write_bytes(octets)
         assert isinstance(ownership.read(path), Owned | str)
         assert isinstance(accepted.read(path), Config | None)
+        words, problem = operator_state.read(path, puts_aside=False)
+        assert isinstance(problem, str)
+        assert all(isinstance(override_cause(each), str) for each in words.values())
+        assert isinstance(kernel_settings.read(path), kernel_settings.Memory)
         assert all(isinstance(each, Entry) for each in History(path).entries())
+
+
+def run_peer(octets: bytes, random: Random) -> None:
+    """Also what the holder of the secret may say."""
+    for told in (octets, peer_message.tag("call", SECRET, bytes(32), octets) + octets):
+        opened = peer_message.opened("call", SECRET, bytes(32), told)
+        assert isinstance(opened, peer_message.Told | str)
+        if isinstance(opened, peer_message.Told):
+            merged = merge(WORDS, opened.overrides)
+            assert advance(merged, 100.0, "d1") == advance(advance(merged, 100.0, "d1"), 100.0, "d1")
 
 
 def run_topology(octets: bytes, random: Random) -> None:
@@ -403,6 +432,7 @@ def run_topology(octets: bytes, random: Random) -> None:
         assert all(isinstance(each, Problem) for each in result)
 
 
+PEER_CALL = peer_message.sealed("call", SECRET, bytes(32), "d2", bytes(32), WORDS)
 CONFIGS = texts("haagent.conf.d", "*.toml")
 
 
@@ -434,6 +464,7 @@ TARGETS = {
         Target("control", (b'{"request":"status"}', b'{"answer":"refused","reason":"x"}'), run_control),
         Target("config", (*CONFIGS, b"".join(CONFIGS)), run_config),
         Target("stored_files", stored_files(), run_stored_files),
+        Target("peer", (PEER_CALL, PEER_CALL[peer_message.TAG_SIZE :]), run_peer),
         Target("topology", texts("containerlab", "*.clab.yml"), run_topology),
     )
 }

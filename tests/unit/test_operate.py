@@ -90,6 +90,7 @@ def test_the_last_one_is_taken_out_only_by_force(core: Core) -> None:
 def test_times_that_have_passed_are_refused(core: Core) -> None:
     assert "passed" in operate(core, Operate(verb="drain", server="rs1", deadline=99.0), 100.0, "ann")
     assert "passed" in operate(core, Operate(verb="weight", server="rs1", weight=1, until=100.0), 100.0, "ann")
+    assert "ten years" in operate(core, Operate(verb="disable", server="rs1", until=1e300), 100.0, "ann")
     assert operate(Core(), Operate(verb="enable", server="rs1"), 1.0, "ann") == "no configuration is loaded yet"
 
 

@@ -233,3 +233,4 @@ def test_the_history_tells_all_that_was_said() -> None:
         "by ann, until 1970-01-01 00:01:00 UTC at the latest, kept in the table, "
         "enabled again at 1970-01-01 01:00:00 UTC"
     )
+    assert override_cause(Override(until=1e300, actor="ann")) == "by ann, enabled again at 1e+300 s after 1970"

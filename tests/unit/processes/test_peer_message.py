@@ -1,10 +1,13 @@
 """What directors tell each other: read as it was sealed, and nothing else is believed."""
 
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from haagent.pool.operator import Override, Overrides, Version
-from haagent.processes.peer_message import CHALLENGE_SIZE, Told, challenge, nonce_of, opened, sealed
+from haagent.processes.peer_message import CHALLENGE_SIZE, Told, challenge, nonce_of, opened, sealed, tag
 
 SECRET, THEIRS, OURS = b"0123456789abcdef", bytes(32), bytes(range(32))
 WORDS: Overrides = {
@@ -26,6 +29,12 @@ def test_another_secret_conversation_or_direction_is_not_believed() -> None:
     assert opened("answer", SECRET, THEIRS, CALL) == "it has another secret"
 
 
+@pytest.mark.parametrize("word", [Override(until=math.nan), Override(deadline=math.inf), Override(weight=70000)])
+def test_values_that_make_no_sense_are_not_believed(word: Override) -> None:
+    octets = sealed("call", SECRET, THEIRS, "d1", OURS, {("web", "rs1"): word})
+    assert isinstance(opened("call", SECRET, THEIRS, octets), str)
+
+
 @given(st.integers(0, len(CALL) - 1), st.integers(1, 255))
 def test_a_changed_octet_is_not_believed(place: int, change: int) -> None:
     changed = bytearray(CALL)
@@ -40,9 +49,7 @@ def test_any_octets_are_a_sentence(octets: bytes) -> None:
 
 @given(st.binary(max_size=300))
 def test_any_payload_with_the_right_tag_is_told_or_a_sentence(payload: bytes) -> None:
-    from haagent.processes.peer_message import _tag
-
-    assert isinstance(opened("call", SECRET, THEIRS, _tag("call", SECRET, THEIRS, payload) + payload), Told | str)
+    assert isinstance(opened("call", SECRET, THEIRS, tag("call", SECRET, THEIRS, payload) + payload), Told | str)
 
 
 def test_the_challenge() -> None:
