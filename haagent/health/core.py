@@ -7,6 +7,7 @@ descriptors, must not take healthy servers out of service, nor put a failed one 
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from haagent.config.checks import secrets_of
 from haagent.health.check import Health, judge
 from haagent.health.diagnosis import Answer, Question, cause, questions
 from haagent.health.effects import Diagnose, Effect, Report, StartProbe, StopProbe
@@ -124,9 +125,12 @@ class ProberCore:
         return {host for each in self._targets.values() if (host := getattr(each.probe.check, "host", ""))}
 
     def remembered(self, id: int) -> tuple[Transcript, ...]:
-        """The tries that are kept, oldest first."""
+        """The tries that are kept, oldest first, without secrets."""
         target = self._targets.get(id)
-        return target.kept.all() if target else ()
+        if target is None:
+            return ()
+        secrets = secrets_of(target.probe.check)
+        return tuple(each.without(secrets) for each in target.kept.all())
 
 
 def start(target: Target) -> StartProbe:

@@ -5,9 +5,11 @@ sees them. `Kept` is what remains of all tries of one probe.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 OCTETS = 2048  # kept of each direction
 FAILURES = 3  # kept of each probe
@@ -30,6 +32,10 @@ class Transcript(Struct, frozen=True, kw_only=True):
     sent: bytes = b""
     received: bytes = b""
     received_octets: int = 0  # all that came, kept or not
+
+    def without(self, secrets: Sequence[str]) -> "Transcript":
+        """As anybody may see it; `secrets` are those that the check itself has."""
+        return replace(self, sent=masked(self.sent, secrets), received=masked(self.received, secrets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +66,11 @@ _SECRETS = (
 MASK = rb"\1\2***"
 
 
-def masked(octets: bytes) -> bytes:
-    """Without passwords, cookies and tokens."""
+def masked(octets: bytes, secrets: Sequence[str] = ()) -> bytes:
+    """Without passwords, cookies and tokens; `secrets` are those that the check itself has."""
+    for secret in secrets:
+        if secret:
+            octets = octets.replace(secret.encode(), b"***")
     for pattern in _SECRETS:
         octets = pattern.sub(MASK, octets)
     return octets

@@ -171,8 +171,8 @@ def signal_name(number: int) -> str:
 
 
 def judge_code(said: bytes, code: int) -> ProbeResult:
-    words = f": {plain(said.decode(errors='replace').strip().splitlines()[0])}" if said.strip() else ""
-    return ProbeResult(code == 0, f"exit code {code}{words}")
+    words = plain(said.strip().split(b"\n", 1)[0].decode(errors="replace"))
+    return ProbeResult(code == 0, f"exit code {code}" + (f": {words}" if words else ""))
 
 
 class Verdict(msgspec.Struct, frozen=True):

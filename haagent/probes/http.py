@@ -7,6 +7,7 @@ carries: the answer to be judged is this server's, not that of wherever the name
 """
 
 import socket
+from dataclasses import replace
 from functools import lru_cache
 
 import httptools
@@ -198,7 +199,7 @@ class HttpConversation:
         if not isinstance(verdict, ProbeResult):
             return verdict
         if self._hops:
-            verdict = ProbeResult(verdict.passed, f"{verdict.detail} (redirected to {plain(self._target.url())})")
+            verdict = replace(verdict, detail=f"{verdict.detail} (redirected to {plain(self._target.url())})")
         return masked(verdict, [value for _, value in self._check.headers if len(value) > 7])
 
 

@@ -1,6 +1,7 @@
 """Pieces of the sentences that probes say: a server's octets made harmless and short, sets of codes, secrets hidden."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from haagent.health.probe import ProbeResult
 
@@ -50,6 +51,4 @@ def masked(result: ProbeResult, secrets: Sequence[str]) -> ProbeResult:
     for secret in secrets:
         if secret and secret in detail:
             detail = detail.replace(secret, "***")
-    if detail == result.detail:
-        return result
-    return ProbeResult(result.passed, detail, result.local, result.weight)
+    return result if detail == result.detail else replace(result, detail=detail)

@@ -23,7 +23,6 @@ from functools import partial
 from typing import Any, assert_never
 
 import uvloop
-from msgspec import structs
 
 from haagent.config.checks import IcmpCheck, WireCheck
 from haagent.health.budget import Budget
@@ -31,7 +30,6 @@ from haagent.health.core import ProberCore
 from haagent.health.effects import Diagnose, Report, StartProbe, StopProbe
 from haagent.health.events import DeadlinePassed, Event, ProbeFinished, ProbesSet
 from haagent.health.probe import Probe, ProbeResult
-from haagent.health.transcript import Transcript, masked
 from haagent.linux import capabilities
 from haagent.linux.capabilities import NET_ADMIN, NET_RAW
 from haagent.probes.begin import begin
@@ -131,7 +129,7 @@ class Prober:
 
     def remember(self, asked: messages.WhyAsked) -> None:
         """Tells what is remembered, without secrets."""
-        found = {id: tuple(map(without_secrets, self._core.remembered(id))) for id in asked.ids}
+        found = {id: self._core.remembered(id) for id in asked.ids}
         self._reports.write(frame(messages.encode(messages.Remembered(asked.serial, found))))
 
     def close(self) -> None:
@@ -154,10 +152,6 @@ def probes_of(message: messages.SetProbes) -> ProbesSet:
     return ProbesSet(
         tuple(Probe(p.id, p.check, p.address, p.port, p.health, p.through, p.mark) for p in message.probes)
     )
-
-
-def without_secrets(transcript: Transcript) -> Transcript:
-    return structs.replace(transcript, sent=masked(transcript.sent), received=masked(transcript.received))
 
 
 class Privileges:
