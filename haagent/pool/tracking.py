@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from haagent.config.model import PoolTrack, VirtualRouter
 from haagent.pool.desired import Pool
 from haagent.pool.freeze import is_below
-from haagent.vrrp.settings import Tracking
+from haagent.vrrp.settings import Term, Tracking
 
 
 def tracking(routers: Iterable[VirtualRouter], pools: Mapping[str, Pool]) -> dict[str, Tracking]:
@@ -20,7 +20,7 @@ def tracking(routers: Iterable[VirtualRouter], pools: Mapping[str, Pool]) -> dic
 def _of_router(tracks: Iterable[PoolTrack], pools: Mapping[str, Pool]) -> Tracking:
     holding = [(track, sentence) for track in tracks if (sentence := condition(track, pools[track.pool]))]
     faults = [sentence for track, sentence in holding if track.fault]
-    return Tracking(fault="; ".join(faults), priority=sum(track.priority for track, _ in holding if not track.fault))
+    return Tracking("; ".join(faults), tuple(Term(sentence, t.priority) for t, sentence in holding if not t.fault))
 
 
 def condition(track: PoolTrack, pool: Pool) -> str:

@@ -17,19 +17,24 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable
+from math import inf
 from time import monotonic
 
 from haagent.linux.addresses import AddressHolder
 from haagent.linux.links import Links
+from haagent.linux.net_counters import frames_received
 from haagent.linux.realtime import become_punctual
+from haagent.linux.sysctls import forwards_ipv6
 from haagent.linux.vrrp_socket import VrrpSocket, packet
 from haagent.processes.vrrp_director import DirectorLink
 from haagent.processes.vrrp_messages import (
+    HandOver,
     Hello,
     Malformed,
     Resync,
     SetRouters,
     SetTracking,
+    TakeBack,
     Transitioned,
     decode_to_vrrp,
     encode,
@@ -43,6 +48,8 @@ from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
 
 EXIT_NO_PRIVILEGE = 77
 AUDIT_INTERVAL = 10.0  # seconds between comparisons of all addresses with the kernel
+STOP_TIMEOUT = 4.5  # seconds; the supervisor's patience is 5
+HOLD_OFF_INTERVAL = 0.05  # seconds between looks at the counters of interfaces on which nothing was received yet
 LOOK_TIME = 5.0  # seconds that the first look at the kernel may take; it takes milliseconds
 COLLECT_INTERVAL = 60.0  # seconds between garbage collections, made when no deadline is near
 DATAGRAMS_AT_ONCE = 512  # of one socket in one turn: a flood must not keep us from speaking
@@ -63,7 +70,9 @@ class VrrpProcess:
         holder.announcers = self._ports.announcers
         self._interfaces: dict[str, Interface] = {}
         self._audit_at = monotonic() + AUDIT_INTERVAL
-        self._report_at = self._collect_at = monotonic()
+        self._report_at = self._collect_at = self._look_at = monotonic()
+        self._waits_until = inf  # when we stop: for the successors, at most
+        self._received: dict[str, int] = {}  # frames, of interfaces on which a router holds off
         holder.follow(links)
 
     # ------------------------------------------------------------------ the loop
@@ -77,11 +86,15 @@ class VrrpProcess:
             self._hear_kernel(monotonic())
 
     def run(self, stop: Iterable[int]) -> None:
-        """Until one of the descriptors `stop` is readable; then let go of everything."""
+        """Until one of the descriptors `stop` is readable; then let go of everything.
+
+        That is make before break: each router is held until a peer has taken it over, or none was heard in the time
+        that it would need. A second word to stop, or STOP_TIMEOUT, ends the waiting.
+        """
         stop = list(stop)
-        while True:
+        while self._waits_until == inf or not (self._speaker.has_left or monotonic() > self._waits_until):
             readers: list[int | socket.socket | VrrpSocket] = [*stop, self._links.socket]
-            readers += [port.socket for port in self._ports.by_index.values()]
+            readers += [each for port in self._ports.by_index.values() for each in port.sockets.values()]
             connection = self._director.socket
             if connection is not None:
                 readers.append(connection)
@@ -90,9 +103,15 @@ class VrrpProcess:
             if writable:
                 self._director.flush()
             self._turn(self._links.socket in readable, connection in readable)
-            if any(each in readable for each in stop):
-                self._let_go()
-                return
+            said = [each for each in stop if each in readable]
+            if said and self._waits_until < inf:
+                break
+            if said:
+                now = monotonic()
+                self._execute(self._speaker.stop(now), now)
+                self._waits_until = now + STOP_TIMEOUT
+                stop = [each for each in stop if _is_drained(each)]  # the supervisor's end of file says it for ever
+        self._let_go()
 
     def _timeout(self, now: float) -> float:
         if self._holder.is_busy or (self._reporter.is_pending and self._director.socket is not None):
@@ -103,6 +122,8 @@ class VrrpProcess:
             self._director.next_deadline(),
             self._audit_at,
             self._report_at,
+            self._waits_until,
+            self._look_at if self._speaker.holding_off() else None,
         )
         return max(0.0, min(each for each in deadlines if each is not None) - now)
 
@@ -113,6 +134,8 @@ class VrrpProcess:
             self._hear_kernel(now)
         if director_speaks:
             self._hear_director(now)
+        if now >= self._look_at and (waiting := self._speaker.holding_off()):
+            self._look_for_frames(waiting, now)
         self._execute(self._speaker.pass_time(now), now)
         self._holder.pass_time(now)
         if self._holder.is_busy:
@@ -122,16 +145,24 @@ class VrrpProcess:
 
     def _hear_segment(self, now: float) -> None:
         for port in list(self._ports.by_index.values()):
-            for _ in range(DATAGRAMS_AT_ONCE):
-                datagram = port.socket.receive()
-                if datagram is None:
-                    break
-                self._execute(
-                    self._speaker.receive(
+            for sock in list(port.sockets.values()):
+                for _ in range(DATAGRAMS_AT_ONCE):
+                    datagram = sock.receive()
+                    if datagram is None:
+                        break
+                    effects = self._speaker.receive(
                         port.name, datagram.payload, datagram.ttl, datagram.source, datagram.destination, now
-                    ),
-                    now,
-                )
+                    )
+                    self._execute(effects, now)
+
+    def _look_for_frames(self, waiting: set[str], now: float) -> None:
+        self._look_at = now + HOLD_OFF_INTERVAL
+        received = frames_received()
+        for interface in waiting:
+            count = received.get(interface)
+            if count is not None and count > self._received.setdefault(interface, count):
+                self._execute(self._speaker.segment_heard(interface, now), now)
+        self._received = {each: self._received[each] for each in waiting if each in self._received}
 
     def _do_chores(self, now: float) -> None:
         """What may wait for a turn with nothing else to do."""
@@ -157,9 +188,9 @@ class VrrpProcess:
             gc.collect()
 
     def _let_go(self) -> None:
-        """A clean stop: the peers are told, the addresses released, the director hears of it if it listens."""
+        """The addresses that are still held are released, the director hears of it if it listens."""
         now = monotonic()
-        self._execute(self._speaker.stop(now), now)
+        self._execute(self._speaker.abandon(now), now)
         while self._holder.is_busy:
             self._holder.work()
 
@@ -199,6 +230,10 @@ class VrrpProcess:
                 self._reporter.want_all(self._speaker)
             case SetTracking(tracking):
                 self._execute(self._speaker.set_tracking(tracking, now), now)
+            case HandOver(router, lasting):
+                self._execute(self._speaker.hand_over(router, inf if lasting is None else now + lasting, now), now)
+            case TakeBack(router):
+                self._execute(self._speaker.take_back(router, now), now)
             case Resync():
                 self._reporter.want_all(self._speaker)
             case Malformed(sentence):
@@ -211,8 +246,9 @@ class VrrpProcess:
         effects: list[SpeakerEffect] = []
         for machine in self._speaker.machines.values():
             settings = machine.settings
+            opened = [self._open(name, octets) for name, octets, _ in settings.places]
             interface = self._interfaces.get(settings.interface)
-            if interface is None or not self._ports.open(interface):
+            if interface is None or not opened[0]:
                 continue
             virtual = settings.virtual_addresses + settings.unadvertised_addresses
             own = {octets for octets, _ in virtual}
@@ -223,15 +259,17 @@ class VrrpProcess:
                 virtual,
                 tuple(each for each in interface.addresses if each[0] not in own),
                 is_owner=settings.priority == PRIORITY_OWNER,
+                is_router=settings.octets == 16 and forwards_ipv6(settings.interface),
             )
             if is_another and machine.state_name == "active":
                 effects += self._speaker.segment_changed(settings.interface, now)
-        wanted = {machine.settings.interface for machine in self._speaker.machines.values()}
-        wanted |= {machine.settings.interface for machine in self._speaker.retired.values()}
-        for index, port in list(self._ports.by_index.items()):
-            if port.name not in wanted:
-                self._ports.close(index)
+        machines = (*self._speaker.machines.values(), *self._speaker.retired.values())
+        self._ports.keep((name, octets) for machine in machines for name, octets, _ in machine.settings.places)
         return effects
+
+    def _open(self, name: str, octets: int) -> bool:
+        interface = self._interfaces.get(name)
+        return interface is not None and self._ports.open(interface, octets)
 
     # ------------------------------------------------------------------ effects
 
@@ -250,15 +288,19 @@ class VrrpProcess:
 
     def _send(self, router: str, priority: int) -> None:
         machine = self._speaker.sender(router, priority)
-        interface = self._interfaces.get(machine.settings.interface)
-        port = self._ports.by_index.get(interface.index) if interface else None
-        failure = 0 if port is not None else errno.ENODEV
-        for message in self._speaker.utterance(router, priority):
-            if port is not None:
-                failure = port.socket.send(packet(message, machine.source)) or failure
+        failure = 0
+        for each in self._speaker.utterance(router, priority):
+            sock = self._socket(each.interface, len(each.source))
+            octets = packet(each.message, each.source, each.destination)
+            failure = (sock.send(octets, each.destination) if sock else errno.ENODEV) or failure
         machine.counters["send_failures" if failure else "advertisements_sent"] += 1
         if priority == PRIORITY_RELEASE and not failure:
             machine.counters["priority_zero_sent"] += 1
+
+    def _socket(self, interface: str, octets: int) -> VrrpSocket | None:
+        there = self._interfaces.get(interface)
+        port = self._ports.by_index.get(there.index) if there else None
+        return port.sockets.get(octets) if port else None
 
     def _take_tally(self) -> None:
         tally = self._holder.tally
@@ -313,6 +355,14 @@ def _stop_descriptor() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, frame: writer.send(b"x"))
     return reader.detach()
+
+
+def _is_drained(descriptor: int) -> bool:
+    """Whether it may speak again: a signal's word was read; a pipe that has ended stays readable."""
+    try:
+        return os.read(descriptor, 64) != b""
+    except OSError:
+        return False
 
 
 def _has_privileges() -> bool:

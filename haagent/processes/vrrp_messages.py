@@ -11,11 +11,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, TypeVar
 
-from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
+from haagent.vrrp.address import dotted
+from haagent.vrrp.path import SecondPath
+from haagent.vrrp.settings import RouterSettings, Term, TrackedInterface, Tracking
 from haagent.vrrp.virtual_router import Address
 
 StateName = Literal["initialize", "backup", "active"]
-_PREFIX_LENGTHS = frozenset(str(length) for length in range(1, 33))
+_PREFIX_LENGTHS = {4: frozenset(map(str, range(1, 33))), 16: frozenset(map(str, range(1, 129)))}
 STATES: tuple[StateName, ...] = ("initialize", "backup", "active")
 
 
@@ -31,6 +33,22 @@ class SetTracking:
     """director -> vrrp: what the pools and services mean for each tracked router, by name."""
 
     tracking: dict[str, Tracking]
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """director -> vrrp: the peer shall have the router, with its group; it is taken back no sooner than `lasting`
+    seconds from now (None: when the peer is gone). Nothing where it is not Active."""
+
+    router: str
+    lasting: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """director -> vrrp: the handover is over."""
+
+    router: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +96,9 @@ class RouterReport:
     virtual_addresses: tuple[str, ...]  # "address/prefix_length"
     counters: dict[str, int] = field(default_factory=dict)  # the numbers of `snapshot.RouterCounters`
     discarded: dict[str, int] = field(default_factory=dict)  # reason, lower case -> datagrams; per interface
+    group: str = ""
+    terms: tuple[str, ...] = ()  # everything that moves the priority now, as "sentence (-20)"
+    yields: bool = False  # it follows a peer of lower priority: a handover, or a preempt_delay that runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +115,7 @@ class Malformed:
     sentence: str
 
 
-ToVrrp = SetRouters | SetTracking | Resync
+ToVrrp = SetRouters | SetTracking | HandOver | TakeBack | Resync
 FromVrrp = Hello | Transitioned | RoutersReported
 
 
@@ -105,6 +126,10 @@ def encode(message: ToVrrp | FromVrrp) -> bytes:
             body: dict[str, Any] = {"type": "set_routers", "routers": [_router_out(each) for each in routers]}
         case SetTracking(tracking):
             body = {"type": "set_tracking", "tracking": {name: asdict(each) for name, each in tracking.items()}}
+        case HandOver(router, lasting):
+            body = {"type": "hand_over", "router": router, "lasting": lasting}
+        case TakeBack(router):
+            body = {"type": "take_back", "router": router}
         case Resync():
             body = {"type": "resync"}
         case Hello():
@@ -150,10 +175,21 @@ def _to_vrrp(body: dict[str, Any]) -> ToVrrp:
             tracking = _table(body.get("tracking"), "tracking")
             return SetTracking(
                 {
-                    name: Tracking(_text(_table(each, name), "fault"), _whole(each, "priority", -1000, 1000))
+                    name: Tracking(
+                        _text(_table(each, name), "fault"),
+                        tuple(
+                            Term(_text(_table(term, "a term"), "cause"), _whole(term, "priority", -1000, 1000))
+                            for term in _list(each, "terms")
+                        ),
+                    )
                     for name, each in tracking.items()
                 }
             )
+        case "hand_over":
+            lasting = None if body.get("lasting") is None else _number(body, "lasting", 0.0)
+            return HandOver(_text(body, "router"), lasting)
+        case "take_back":
+            return TakeBack(_text(body, "router"))
         case "resync":
             return Resync()
     raise _Unexpected(f"unknown type {body.get('type')!r}")
@@ -191,6 +227,17 @@ def _router_out(router: RouterSettings) -> dict[str, Any]:
         "announce_delay": router.announce_delay,
         "announce_refresh": router.announce_refresh,
         "tracked_interfaces": [asdict(each) for each in router.tracked_interfaces],
+        "preempt_delay": router.preempt_delay,
+        "sticky": router.sticky,
+        "hold_off": router.hold_off,
+        "group": router.group,
+        "version": router.version,
+        "password": router.password,
+        "unicast_peers": None if router.unicast_peers is None else [dotted(each) for each in router.unicast_peers],
+        "minimum_ttl": router.minimum_ttl,
+        "also_via": None
+        if router.also_via is None
+        else {"interface": router.also_via.interface, "peers": [dotted(each) for each in router.also_via.peers]},
     }
 
 
@@ -213,9 +260,20 @@ def _router_in(body: dict[str, Any]) -> RouterSettings:
                 _text(_table(each, "a tracked interface"), "interface"),
                 _flag(each, "fault"),
                 _whole(each, "priority", -1000, 1000),
+                _number(each, "down_delay", 0.0),
+                _number(each, "up_delay", 0.0),
             )
             for each in _list(body, "tracked_interfaces")
         ),
+        preempt_delay=_number(body, "preempt_delay", 0.0),
+        sticky=_flag(body, "sticky"),
+        hold_off=_number(body, "hold_off", 0.0),
+        group=_text(body, "group"),
+        version=_whole(body, "version", 2, 3),
+        password=_text(body, "password"),
+        unicast_peers=None if _present(body, "unicast_peers") is None else _hosts(body, "unicast_peers"),
+        minimum_ttl=_whole(body, "minimum_ttl", 0, 255),
+        also_via=None if _present(body, "also_via") is None else _second_path(_table(body["also_via"], "also_via")),
     )
 
 
@@ -241,12 +299,15 @@ def _report_in(body: dict[str, Any]) -> RouterReport:
         virtual_addresses=tuple(str(each) for each in _list(body, "virtual_addresses")),
         counters=_counts(body, "counters"),
         discarded=_counts(body, "discarded"),
+        group=_text(body, "group"),
+        terms=tuple(str(each) for each in _list(body, "terms")),
+        yields=_flag(body, "yields"),
     )
 
 
 def address_text(address: Address) -> str:
     octets, prefix_length = address
-    return f"{socket.inet_ntoa(octets)}/{prefix_length}"
+    return f"{dotted(octets)}/{prefix_length}"
 
 
 def _addresses(body: dict[str, Any], key: str) -> tuple[Address, ...]:
@@ -255,12 +316,36 @@ def _addresses(body: dict[str, Any], key: str) -> tuple[Address, ...]:
 
 def _address(text: object, key: str) -> Address:
     host, _, prefix_length = text.partition("/") if isinstance(text, str) else ("", "", "")
-    if prefix_length in _PREFIX_LENGTHS:
-        try:
-            return socket.inet_pton(socket.AF_INET, host), int(prefix_length)
-        except (OSError, ValueError):
-            pass
-    raise _Unexpected(f"{key}: {text!r} is no IPv4 address with a prefix length")
+    octets = _packed(host)
+    if prefix_length in _PREFIX_LENGTHS.get(len(octets), ()):
+        return octets, int(prefix_length)
+    raise _Unexpected(f"{key}: {text!r} is no address with a prefix length")
+
+
+def _packed(text: str) -> bytes:
+    """Empty: no address."""
+    try:
+        return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
+    except (OSError, ValueError):  # ValueError: a NUL, or a character that is not ASCII
+        return b""
+
+
+def _hosts(body: dict[str, Any], key: str) -> tuple[bytes, ...]:
+    hosts = tuple(_packed(each) if isinstance(each, str) else b"" for each in _list(body, key))
+    if b"" in hosts:
+        raise _Unexpected(f"{key} has something that is no address")
+    return hosts
+
+
+def _second_path(body: dict[str, Any]) -> SecondPath:
+    return SecondPath(_text(body, "interface"), _hosts(body, "peers"))
+
+
+def _present(body: dict[str, Any], key: str) -> object:
+    """A value that may be null, but not be missing."""
+    if key not in body:
+        raise _Unexpected(f"{key} is missing")
+    return body[key]
 
 
 def _table(value: object, what: str) -> dict[str, Any]:

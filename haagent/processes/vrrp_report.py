@@ -1,9 +1,12 @@
 """The vrrp process's view of its routers, as the director wants it: only what moved, a few routers at a time."""
 
+from collections import Counter
+
 from haagent.processes.vrrp_messages import RouterReport, RoutersReported, address_text
+from haagent.vrrp.address import dotted
 from haagent.vrrp.router import Backup
 from haagent.vrrp.settings import Interface
-from haagent.vrrp.speaker import Machine, Speaker, dotted
+from haagent.vrrp.speaker import Machine, Speaker
 from haagent.vrrp.virtual_router import Address
 
 REPORT_INTERVAL = 2.0  # seconds
@@ -48,11 +51,6 @@ class Reporter:
     def _report(self, speaker: Speaker, machine: Machine, interface: Interface | None) -> RouterReport:
         settings, parameters = machine.settings, machine.parameters
         primary = dotted(parameters.primary_address) if parameters else ""
-        match machine.state:
-            case Backup(active_address=heard):
-                active = dotted(heard)
-            case _:
-                active = primary if machine.state_name == "active" else ""
         return RouterReport(
             name=settings.name,
             interface=settings.interface,
@@ -66,14 +64,15 @@ class Reporter:
             preempt=settings.preempt,
             advertisement_interval=settings.advertisement_interval,
             primary_address=primary,
-            active_address=active,
+            active_address=dotted(machine.active_address),
+            group=settings.group,
+            terms=tuple(str(each) for each in speaker.terms(settings.name)),
+            yields=isinstance(machine.state, Backup) and machine.state.preempt_at is not None,
             virtual_addresses=self._addresses(
                 settings.name, settings.virtual_addresses + settings.unadvertised_addresses
             ),
             counters=dict(machine.counters),
-            discarded={
-                reason.name.lower(): count for reason, count in speaker.discarded.get(settings.interface, {}).items()
-            },
+            discarded=_discarded(speaker, {name for name, _, _ in settings.places}),
         )
 
     def _addresses(self, name: str, addresses: tuple[Address, ...]) -> tuple[str, ...]:
@@ -81,3 +80,11 @@ class Reporter:
         if known is None or known[0] != addresses:
             known = self._texts[name] = (addresses, tuple(address_text(each) for each in addresses))
         return known[1]
+
+
+def _discarded(speaker: Speaker, interfaces: set[str]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for interface in interfaces:
+        for reason, count in speaker.discarded.get(interface, {}).items():
+            total[reason.name.lower()] += count
+    return dict(total)

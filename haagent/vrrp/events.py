@@ -22,6 +22,7 @@ class AdvertisementReceived:
 
     advertisement: Advertisement
     source: bytes  # packed
+    breaks_ties: bool = True  # of several segments that a group is on, one alone compares addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,4 +42,34 @@ class SegmentChanged:
     """The link came back or the segment may have forgotten us: announce again."""
 
 
-Event = Startup | Shutdown | AdvertisementReceived | DeadlinePassed | ParametersChanged | SegmentChanged
+@dataclass(frozen=True, slots=True)
+class SegmentHeard:
+    """The interface received a frame since the router started: the segment is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveAsked:
+    """Give the addresses to the peer, and keep them until it has them.
+
+    `preempt_at`: a handover, the peer is followed until then (infinity: until it goes). None: we are stopping.
+    """
+
+    preempt_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnAsked:
+    """A handover, or a preempt_delay that runs, is over."""
+
+
+Event = (
+    Startup
+    | Shutdown
+    | AdvertisementReceived
+    | DeadlinePassed
+    | ParametersChanged
+    | SegmentChanged
+    | SegmentHeard
+    | LeaveAsked
+    | ReturnAsked
+)

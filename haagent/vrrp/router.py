@@ -1,10 +1,11 @@
-"""RFC 9568 section 6.4: Initialize, Backup, Active, and `step`, one case a row.
+"""RFC 9568 section 6.4: Initialize, Backup, Active, and `step`, one case a row; and our own way of leaving.
 
 States are values that carry their own deadlines; an event without a row changes nothing. Rows and conditions marked *
 go beyond the RFC, with the reason beside them.
 """
 
 from dataclasses import dataclass, replace
+from math import inf
 
 from haagent.vrrp.advertisement import PRIORITY_RELEASE, Advertisement
 from haagent.vrrp.effects import AnnounceAddresses, Effect, SendAdvertisement, SetAddresses
@@ -12,16 +13,22 @@ from haagent.vrrp.events import (
     AdvertisementReceived,
     DeadlinePassed,
     Event,
+    LeaveAsked,
     ParametersChanged,
+    ReturnAsked,
     SegmentChanged,
+    SegmentHeard,
     Shutdown,
     Startup,
 )
 from haagent.vrrp.timers import active_down_interval, skew_time
-from haagent.vrrp.virtual_router import VirtualRouter
+from haagent.vrrp.virtual_router import HIGHEST_PRIORITY, VirtualRouter
 
 Instant = float  # CLOCK_MONOTONIC seconds
 ANNOUNCE_SPACING = 0.2  # seconds between the rounds of one burst
+INCUMBENT_INTERVALS = 2  # Active for so many of its intervals, a sticky router is an incumbent
+LEAVING_INTERVALS = 4  # no Active_Down_Interval is longer: who has not taken over by then does not listen
+LINGER_TIME = 0.1  # seconds that a successor gets, from its first advertisement, to add and announce its addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,8 @@ class Backup:
     active_down_at: Instant  # when Active_Down_Timer fires
     active_adver_interval: float  # learned from the Active router
     active_address: bytes = b""  # who that is; empty while nobody was heard
+    preempt_at: Instant | None = None  # * until then an Active router of lower priority is followed; None: nobody waits
+    holds_off: bool = False  # * nothing was received on the segment yet, and active_down_at has hold_off in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +55,28 @@ class Active:
     announce_at: Instant  # * next round of announcements
     announced: int  # * rounds so far
     announced_at: Instant  # * when the last round went out
+    incumbent_at: Instant = inf  # * from then on a sticky router keeps against a higher priority
 
 
-State = Initialize | Backup | Active
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """* Priority 0 was said; the addresses are held until a successor is heard, so that somebody always answers."""
+
+    until: Instant
+    preempt_at: Instant | None  # of a handover: the successor is followed until then; None: we are stopping
+
+
+@dataclass(frozen=True, slots=True)
+class Lingering:
+    """* The successor was heard, its addresses are on their way; ours are held a moment longer."""
+
+    until: Instant
+    then: "State"
+
+
+State = Initialize | Backup | Active | Leaving | Lingering
 Outcome = tuple[State, list[Effect]]
+BackupOutcome = tuple[Backup, list[Effect]]
 
 
 def deadline(state: State) -> Instant | None:
@@ -59,6 +86,8 @@ def deadline(state: State) -> Instant | None:
             return due
         case Active(adver_at=adver_at, announce_at=announce_at):
             return min(adver_at, announce_at)
+        case Leaving(until=due) | Lingering(until=due):
+            return due
         case Initialize():
             return None
 
@@ -70,10 +99,14 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
             return become_active(router, now)
         case Initialize(), Startup():
             # * SetAddresses: addresses that a killed predecessor left behind are swept
-            return become_backup(router, now, router.advertisement_interval, b"")
+            return start_listening(router, now)
 
         case Backup(), Shutdown():
             return Initialize(), [SetAddresses(router.name, held=False)]
+        case Backup(holds_off=True), SegmentHeard():  # *
+            return end_hold_off(router, state, now), []
+        case Backup(holds_off=True), AdvertisementReceived():  # * nothing proves a segment better
+            return step(router, end_hold_off(router, state, now), event, now)
         case Backup(active_down_at=due), DeadlinePassed() if now >= due:
             return become_active(router, now)
         case Backup(), AdvertisementReceived(Advertisement(priority=0), source):
@@ -83,9 +116,21 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
             router
         ):
             return follow(router, heard, source, now), []
+        case Backup(preempt_at=None), AdvertisementReceived(heard, source) if router.preempt_delay:
+            # * it starts where a lower priority is first heard, never where nobody is (keepalived #80)
+            waiting = now + router.preempt_delay
+            return replace(follow(router, heard, source, now), preempt_at=waiting), []
+        case Backup(preempt_at=Instant() as wait), AdvertisementReceived(heard, source) if now < wait:  # *
+            return replace(follow(router, heard, source, now), preempt_at=wait), []
+        case Backup(preempt_at=Instant()), ReturnAsked():  # * the operator's word is over, or the delay is cut short
+            return replace(state, preempt_at=now), []
         case Backup(), ParametersChanged(previous):
             return move_deadline(router, previous, state), []
 
+        case Active(), LeaveAsked(preempt_at):  # * make before break: a Shutdown that waits for the successor
+            return Leaving(now + LEAVING_INTERVALS * router.advertisement_interval, preempt_at), [
+                SendAdvertisement(router.name, PRIORITY_RELEASE)
+            ]
         case Active(), Shutdown():
             return Initialize(), [
                 SendAdvertisement(router.name, PRIORITY_RELEASE),
@@ -96,42 +141,105 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
             return become_backup(router, now, router.advertisement_interval, b"")
         case Active(adver_at=due), DeadlinePassed() if now >= due:
             return replace(state, adver_at=next_advertisement(router, due, now)), [
-                SendAdvertisement(router.name, router.priority)
+                SendAdvertisement(router.name, spoken_priority(router, state, now))
             ]
         case Active(announce_at=due), DeadlinePassed() if now >= due:  # *
             return announce_again(router, state, now), [AnnounceAddresses(router.name)]
         case Active(), AdvertisementReceived(Advertisement(priority=0)):
             return replace(state, adver_at=now + router.advertisement_interval), [
-                SendAdvertisement(router.name, router.priority)
+                SendAdvertisement(router.name, spoken_priority(router, state, now))
             ]
-        case Active(), AdvertisementReceived(heard, source) if outranks(heard, source, router):
+        case Active(), AdvertisementReceived(heard, source) if outranks(router, state, event, now):
             # * a last word: where the winner speaks first it never learns that we were Active too, and after a healed
             # split the clients would keep our MAC until its next refresh. A losing advertisement makes it announce
             return follow(router, heard, source, now), [
                 SetAddresses(router.name, held=False),
-                SendAdvertisement(router.name, router.priority),
+                SendAdvertisement(router.name, spoken_priority(router, state, now)),
             ]
         case Active(), AdvertisementReceived():
             # the sender is told at once; * and so are the clients that may have learned its address meanwhile
             return answer(router, replace(state, adver_at=now + router.advertisement_interval), now)
         case Active(), ParametersChanged():  # * a new address is added, an old one dropped, in one level
-            return become_active(router, now)
+            return stay_active(router, state, now)
         case Active(), SegmentChanged():  # * switches and clients may have forgotten us while the link was down
+            return stay_active(router, state, now)
+
+        case Leaving() | Lingering(), Shutdown():
+            return Initialize(), [SetAddresses(router.name, held=False)]
+        case Leaving(), LeaveAsked(None):  # a stop while a handover is under way
+            return replace(state, preempt_at=None), []
+        case Leaving(preempt_at=wait), AdvertisementReceived(heard, source) if heard.priority != PRIORITY_RELEASE:
+            successor = Initialize() if wait is None else replace(follow(router, heard, source, now), preempt_at=wait)
+            return Lingering(now + LINGER_TIME, successor), []
+        case Leaving(until=due, preempt_at=None), DeadlinePassed() if now >= due:
+            return Initialize(), [SetAddresses(router.name, held=False)]
+        case Leaving(until=due), DeadlinePassed() if now >= due:  # nobody wants them
             return become_active(router, now)
+        case Lingering(), LeaveAsked(None):
+            return replace(state, then=Initialize()), []
+        case Lingering(then=then), AdvertisementReceived():
+            return replace(state, then=step(router, then, event, now)[0]), []
+        case Lingering(until=due, then=then), DeadlinePassed() if now >= due:
+            return then, [SetAddresses(router.name, held=False)]
     return state, []
+
+
+def start_listening(router: VirtualRouter, now: Instant) -> Outcome:
+    """* A port that has just come up may pass nothing on for seconds: who hears nobody there is not alone yet."""
+    state, effects = become_backup(router, now, router.advertisement_interval, b"")
+    if not router.hold_off:
+        return state, effects
+    return replace(state, active_down_at=state.active_down_at + router.hold_off, holds_off=True), effects
+
+
+def end_hold_off(router: VirtualRouter, state: Backup, now: Instant) -> Backup:
+    """From here on, silence means something."""
+    due = now + active_down_interval(router.priority, state.active_adver_interval)
+    return replace(state, active_down_at=min(state.active_down_at, due), holds_off=False)
 
 
 def become_active(router: VirtualRouter, now: Instant) -> Outcome:
     """Section 6.4.2 (115)-(150): the advertisement first, so that the previous Active router lets go."""
-    state = Active(adver_at=now + router.advertisement_interval, announce_at=now, announced=0, announced_at=now)
+    state = Active(
+        adver_at=now + router.advertisement_interval,
+        announce_at=now,
+        announced=0,
+        announced_at=now,
+        incumbent_at=incumbent_from(router, now),
+    )
+    return speak_up(router, state, now)
+
+
+def stay_active(router: VirtualRouter, state: Active, now: Instant) -> Outcome:
+    """All of it again; only the incumbency is not interrupted."""
+    since = min(state.incumbent_at, incumbent_from(router, now))
+    return speak_up(router, Active(now + router.advertisement_interval, now, 0, now, since), now)
+
+
+def incumbent_from(router: VirtualRouter, now: Instant) -> Instant:
+    return now + INCUMBENT_INTERVALS * router.advertisement_interval if router.sticky else inf
+
+
+def speak_up(router: VirtualRouter, state: Active, now: Instant) -> Outcome:
     return announce_again(router, state, now), [
-        SendAdvertisement(router.name, router.priority),
+        SendAdvertisement(router.name, spoken_priority(router, state, now)),
         SetAddresses(router.name, held=True),
         AnnounceAddresses(router.name),
     ]
 
 
-def become_backup(router: VirtualRouter, now: Instant, interval: float, active_address: bytes) -> Outcome:
+def spoken_priority(router: VirtualRouter, state: Active, now: Instant) -> int:
+    """* What the advertisement says. A sticky incumbent says the highest, so that no peer of any make preempts it.
+
+    Not while tracking lowers its priority: then the better one shall take over. And not at first, so that a router that
+    is Active only because it could not hear the incumbent yields to it.
+    """
+    if router.sticky and not router.is_impaired and now >= state.incumbent_at:
+        return max(router.priority, HIGHEST_PRIORITY)
+    return router.priority
+
+
+def become_backup(router: VirtualRouter, now: Instant, interval: float, active_address: bytes) -> BackupOutcome:
     due = now + active_down_interval(router.priority, interval)
     return Backup(due, interval, active_address), [SetAddresses(router.name, held=False)]
 
@@ -147,9 +255,10 @@ def preempts(router: VirtualRouter) -> bool:
     return router.preempt or router.is_owner
 
 
-def outranks(heard: Advertisement, source: bytes, router: VirtualRouter) -> bool:
+def outranks(router: VirtualRouter, state: Active, event: AdvertisementReceived, now: Instant) -> bool:
     """Section 6.4.3 (725): the greater priority, then the greater primary address, in network order."""
-    return (heard.priority, source) > (router.priority, router.primary_address)
+    ours, theirs = spoken_priority(router, state, now), event.advertisement.priority
+    return theirs > ours or (theirs == ours and event.breaks_ties and event.source > router.primary_address)
 
 
 def is_stalled(router: VirtualRouter, due: Instant, now: Instant) -> bool:
@@ -184,7 +293,7 @@ def answer(router: VirtualRouter, state: Active, now: Instant) -> Outcome:
     A peer that cannot hear us advertises without end, and after a stall its advertisements come in one heap: an
     announcement of every address for each of them would flood the segment.
     """
-    send = SendAdvertisement(router.name, router.priority)
+    send = SendAdvertisement(router.name, spoken_priority(router, state, now))
     if now - state.announced_at < ANNOUNCE_SPACING:
         return replace(state, announce_at=min(state.announce_at, state.announced_at + ANNOUNCE_SPACING)), [send]
     again = min(state.announce_at, now + ANNOUNCE_SPACING)
@@ -192,7 +301,13 @@ def answer(router: VirtualRouter, state: Active, now: Instant) -> Outcome:
 
 
 def move_deadline(router: VirtualRouter, previous: VirtualRouter, state: Backup) -> Backup:
-    """A changed priority moves the running timer by the difference in Skew_Time; it never starts over."""
+    """A changed priority moves the running timer by the difference in Skew_Time; it never starts over.
+
+    * Nor does a preempt_delay that runs: a changed one ends by the difference earlier or later.
+    """
     interval = state.active_adver_interval
     moved = skew_time(router.priority, interval) - skew_time(previous.priority, interval)
-    return replace(state, active_down_at=state.active_down_at + moved)
+    wait = state.preempt_at
+    if wait is not None:
+        wait += router.preempt_delay - previous.preempt_delay
+    return replace(state, active_down_at=state.active_down_at + moved, preempt_at=wait)

@@ -12,18 +12,36 @@ from typing import Literal
 
 from haagent.vrrp import advertisement as wire
 from haagent.vrrp.advertisement import Advertisement, ChecksumForm, Discard
-from haagent.vrrp.effects import Effect
+from haagent.vrrp.debounce import Debounce
+from haagent.vrrp.effects import Effect, SetAddresses
 from haagent.vrrp.events import (
     AdvertisementReceived,
     DeadlinePassed,
     Event,
+    LeaveAsked,
     ParametersChanged,
+    ReturnAsked,
     SegmentChanged,
+    SegmentHeard,
     Shutdown,
     Startup,
 )
-from haagent.vrrp.router import Active, Backup, Initialize, Instant, State, deadline, is_stalled, step
-from haagent.vrrp.settings import Fault, Interface, RouterSettings, Surroundings, Tracking, effective_priority, resolve
+from haagent.vrrp.explain import Heard, explain
+from haagent.vrrp.group import TIE_MEMORY, Group, breaks_ties, group_key, spread, unite
+from haagent.vrrp.outgoing import Outgoing, encode_all
+from haagent.vrrp.reception import complaint, read
+from haagent.vrrp.router import Active, Backup, Initialize, Instant, Leaving, Lingering, State, deadline, step
+from haagent.vrrp.settings import (
+    Fault,
+    Interface,
+    RouterSettings,
+    Surroundings,
+    Term,
+    Tracking,
+    effective_priority,
+    resolve,
+    terms,
+)
 from haagent.vrrp.virtual_router import VirtualRouter
 
 TWINS_AT_FIRST = 4  # advertisements of a new Active router that go out in both checksum forms
@@ -45,55 +63,80 @@ class Transition:
 SpeakerEffect = Effect | Transition
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """The last advertisement for a router, from whomever: it explains a takeover."""
-
-    source: bytes
-    priority: int
-    at: Instant
-
-
 @dataclass(slots=True)
 class Machine:
-    """One router's working memory. Only the Speaker changes it."""
+    """One router's working memory; its state is its group's. Only the Speaker changes it."""
 
     settings: RouterSettings
-    parameters: VirtualRouter | None = None  # None: it has a fault
-    state: State = field(default_factory=Initialize)
-    reason: str = "starting"
-    since: Instant = 0.0
+    group: Group
+    parameters: VirtualRouter | None = None  # None: its group has a fault
+    election: VirtualRouter | None = None  # the same in the group's name, as `step` wants it
     peer_form: ChecksumForm | None = None  # what the peer was last heard to send
     heard: Heard | None = None
+    heard_at: Instant | None = None  # by the first path
     counters: Counter[str] = field(default_factory=Counter)
-    messages: dict[int, bytes] = field(default_factory=dict)  # priority -> prepared VRRP message
-    twins: dict[int, bytes] = field(default_factory=dict)  # the same in the other form, while no peer was heard
+    # priority -> what is to be sent; still there when a fault has ended the parameters
+    messages: dict[int, tuple[Outgoing, ...]] = field(default_factory=dict)
+    twins: dict[int, tuple[Outgoing, ...]] = field(default_factory=dict)  # in the other form, while no peer was heard
     spoken: int = 0  # advertisements since it became Active
-    source: bytes = b""  # packed: where these messages come from; still known when a fault has ended the parameters
+    complaints: set[Discard] = field(default_factory=set)  # told since the last transition
+
+    def source_on(self, interface: str) -> bytes:
+        """Our own address there; empty while we do not speak there."""
+        paths = self.parameters.paths if self.parameters else ()
+        return next((path.source for path in paths if path.interface == interface), b"")
+
+    @property
+    def state(self) -> State:
+        return self.group.state
+
+    @property
+    def reason(self) -> str:
+        return self.group.reason
+
+    @property
+    def since(self) -> Instant:
+        return self.group.since
 
     @property
     def state_name(self) -> StateName:
-        match self.state:
-            case Active():
+        """Who is leaving still holds the addresses and serves: for everybody on this host it is Active."""
+        match self.group.state:
+            case Active() | Leaving() | Lingering():
                 return "active"
             case Backup():
                 return "backup"
             case Initialize():
                 return "initialize"
 
+    @property
+    def active_address(self) -> bytes:
+        """Packed: who is Active on its segment, as far as we know; empty: unknown."""
+        match self.group.state:
+            case Active() | Leaving() | Lingering():
+                return self.parameters.primary_address if self.parameters else b""
+            case Backup(active_address=heard) if len(self.group.members) == 1:
+                return heard
+            case Backup(active_address=heard) if heard and self.heard is not None:
+                return self.heard.source
+        return b""
+
 
 class Speaker:
-    """Levels come in by `set_*`, edges by `receive`, `pass_time` and `stop`; each returns the effects, in order."""
+    """Levels come in by `set_*`, edges by the others; each returns the effects, in order."""
 
     def __init__(self) -> None:
         self.machines: dict[str, Machine] = {}
         # removed by the last set_routers: their farewells are to be sent before anything else is delivered
         self.retired: dict[str, Machine] = {}
         self.discarded: dict[str, Counter[Discard]] = {}  # interface -> reasons
+        self._groups: dict[str, Group] = {}
+        self._holding_off: set[str] = set()  # of their keys
         self._surroundings = Surroundings()
-        self._by_vrid: dict[tuple[str, int], Machine] = {}
+        self._debounce = Debounce()
+        self._by_place: dict[tuple[str, int, int], Machine] = {}  # interface, octets of an address, VRID
         self._deadlines: list[tuple[Instant, str]] = []  # heap; entries of moved deadlines are skipped when met
-        self._is_stopping = False
+        self.is_stopping = False
 
     # ------------------------------------------------------------------ levels that come in
 
@@ -101,21 +144,20 @@ class Speaker:
         """The whole wanted set. Unchanged routers keep state and deadlines; removed ones shut down first."""
         wanted = {each.name: each for each in settings}
         self.retired = {}
-        effects: list[SpeakerEffect] = []
-        for name, machine in list(self.machines.items()):
-            successor = wanted.get(name)
-            if successor is None or (successor.interface, successor.vrid) != (
-                machine.settings.interface,
-                machine.settings.vrid,
-            ):
-                effects += self._deliver(machine, Shutdown(), now, "removed from the configuration")
-                self.retired[name] = self.machines.pop(name)
+        effects = self._retire(wanted, now)
         for name, each in wanted.items():
             if name in self.machines:
                 self.machines[name].settings = each
-            else:
-                self.machines[name] = Machine(each, since=now)
-        self._by_vrid = {(m.settings.interface, m.settings.vrid): m for m in self.machines.values()}
+                continue
+            key = group_key(name, each.group)
+            group = self._groups.setdefault(key, Group(key, since=now))
+            self.machines[name] = Machine(each, group)
+            if isinstance(group.state, Backup):  # it joins the others: what a predecessor left is swept
+                effects.append(SetAddresses(name, held=False))
+        for group in self._groups.values():
+            group.members = tuple(name for name in wanted if self.machines[name].group is group)
+        self._by_place = {place: m for m in self.machines.values() for place in m.settings.places}
+        tracked = {track for each in wanted.values() for track in each.tracked_interfaces}
         self._surroundings = replace(
             self._surroundings,
             virtual=frozenset(
@@ -123,13 +165,44 @@ class Speaker:
                 for m in self.machines.values()
                 for address, _ in m.settings.virtual_addresses + m.settings.unadvertised_addresses
             ),
+            links=self._debounce.follow(tracked, self._surroundings.interfaces, now),
         )
         return effects + self._resolve_all(now)
+
+    def _retire(self, wanted: dict[str, RouterSettings], now: Instant) -> list[SpeakerEffect]:
+        """Those that are gone, or are another router now. Where the rest of a group goes on there is no farewell:
+        the peers would take it for the group's."""
+        leaving: dict[str, list[str]] = {}
+        for name, machine in self.machines.items():
+            if name not in wanted or _identity(wanted[name]) != _identity(machine.settings):
+                leaving.setdefault(machine.group.key, []).append(name)
+        effects: list[SpeakerEffect] = []
+        for key, names in leaving.items():
+            group = self._groups[key]
+            if len(names) == len(group.members):
+                effects += self._deliver(group, Shutdown(), now, "removed from the configuration")
+                del self._groups[key]
+            else:
+                effects += [SetAddresses(name, held=False) for name in names if group.parameters]
+                effects += [
+                    Transition(name, self.machines[name].state_name, "initialize", "removed from its group")
+                    for name in names
+                    if self.machines[name].state_name != "initialize"
+                ]
+                group.members = tuple(each for each in group.members if each not in names)
+                group.parameters = {each: group.parameters[each] for each in group.members if group.parameters}
+            for name in names:
+                self.retired[name] = self.machines.pop(name)
+        return effects
 
     def set_interfaces(self, interfaces: Iterable[Interface], now: Instant) -> list[SpeakerEffect]:
         """All interfaces of the host, after any change of a link or of an address."""
         self.retired = {}
-        self._surroundings = replace(self._surroundings, interfaces={each.name: each for each in interfaces})
+        known = {each.name: each for each in interfaces}
+        tracked = {track for m in self.machines.values() for track in m.settings.tracked_interfaces}
+        self._surroundings = replace(
+            self._surroundings, interfaces=known, links=self._debounce.follow(tracked, known, now)
+        )
         return self._resolve_all(now)
 
     def set_tracking(self, tracking: dict[str, Tracking], now: Instant) -> list[SpeakerEffect]:
@@ -144,70 +217,150 @@ class Speaker:
         self, interface: str, message: bytes, ttl: int, source: bytes, destination: bytes, now: Instant
     ) -> list[SpeakerEffect]:
         """One datagram of protocol 112; `message` is the IP payload."""
-        heard = wire.decode(message, ttl, source, destination)
-        machine = self._by_vrid.get((interface, heard.vrid)) if isinstance(heard, Advertisement) else None
-        if isinstance(heard, Advertisement) and machine is None:
-            heard = Discard.VRID
-        elif machine and machine.parameters and source == machine.parameters.primary_address:
-            heard = Discard.OWN
+        machine = self._by_place.get((interface, len(source), message[1])) if len(message) > 1 else None
+        settings, own = (machine.settings, machine.source_on(interface)) if machine else (None, b"")
+        heard = read(settings, own, interface, message, ttl, source, destination)
         if isinstance(heard, Discard) or machine is None:
-            self.discarded.setdefault(interface, Counter())[heard if isinstance(heard, Discard) else Discard.VRID] += 1
+            reason = heard if isinstance(heard, Discard) else Discard.VRID
+            self.discarded.setdefault(interface, Counter())[reason] += 1
+            return self._complain(machine, reason, message, source)
+        is_second = interface != machine.settings.interface
+        if is_second and self._is_tie_elsewhere(machine, heard, now):
             return []
         self._count(machine, heard)
         machine.heard = Heard(source, heard.priority, now)
+        if not is_second:
+            machine.heard_at = now
         if machine.peer_form is not heard.checksum_form:
             machine.peer_form = heard.checksum_form
             self._prepare(machine)
-        return self._deliver(machine, AdvertisementReceived(heard, source), now)
+        event = AdvertisementReceived(heard, source, self._breaks_ties(machine, now))
+        return self._deliver(machine.group, event, now, machine=machine, own=machine.source_on(interface))
+
+    def _breaks_ties(self, machine: Machine, now: Instant) -> bool:
+        members = machine.group.members
+        if len(members) == 1:
+            return True
+        heard_at = {name: heard.at for name in members if (heard := self.machines[name].heard) is not None}
+        memory = now - TIE_MEMORY * machine.settings.advertisement_interval
+        return breaks_ties(machine.settings.name, members, heard_at, memory)
+
+    def _is_tie_elsewhere(self, machine: Machine, heard: Advertisement, now: Instant) -> bool:
+        """Equal priorities: which address is the greater one may differ between two paths, so the first path decides
+        while anybody is heard there."""
+        parameters = machine.parameters
+        return (
+            parameters is not None
+            and isinstance(machine.state, Active)
+            and heard.priority == parameters.priority
+            and machine.heard_at is not None
+            and now - machine.heard_at < 4 * heard.max_advertise_interval
+        )
+
+    def _complain(self, machine: Machine | None, reason: Discard, message: bytes, source: bytes) -> list[SpeakerEffect]:
+        """What would end with two Active routers is said where people look: once, until the next transition."""
+        if machine is None or machine.parameters is None or reason in machine.complaints:
+            return []
+        sentence = complaint(reason, machine.settings, message, source)
+        if not sentence:
+            return []
+        machine.complaints.add(reason)
+        return self._explain(machine.group, sentence)
 
     def pass_time(self, now: Instant) -> list[SpeakerEffect]:
         """Deliver what is due. Every queued datagram must have been given to `receive` before (keepalived #2066)."""
         effects: list[SpeakerEffect] = []
+        settled = self._debounce.next_deadline()
+        if settled is not None and settled <= now:
+            effects += self.set_interfaces(self._surroundings.interfaces.values(), now)
         while self._deadlines and self._deadlines[0][0] <= now:
-            due, name = heapq.heappop(self._deadlines)
-            machine = self.machines.get(name)
-            if machine is None or deadline(machine.state) != due:
+            due, key = heapq.heappop(self._deadlines)
+            group = self._groups.get(key)
+            if group is None or deadline(group.state) != due:
                 continue  # moved or gone since
-            effects += self._step_until_ahead(machine, now)
+            effects += self._step_until_ahead(group, now)
         return effects
 
-    def _step_until_ahead(self, machine: Machine, now: Instant) -> list[SpeakerEffect]:
+    def _step_until_ahead(self, group: Group, now: Instant) -> list[SpeakerEffect]:
         """A state may have several deadlines due at once; a forgotten row must not become a busy loop."""
         effects: list[SpeakerEffect] = []
         for _ in range(4):
-            following = deadline(machine.state)
+            following = deadline(group.state)
             if following is None or following > now:
                 return effects
-            effects += self._deliver(machine, DeadlinePassed(), now)
-        raise AssertionError(f"{machine.settings.name} does not move on from {machine.state} at {now}")
+            effects += self._deliver(group, DeadlinePassed(), now)
+        raise AssertionError(f"{group.key} does not move on from {group.state} at {now}")
 
     def segment_changed(self, interface: str, now: Instant) -> list[SpeakerEffect]:
         """The link of `interface` flapped without our noticing it as a fault: announce again."""
-        effects: list[SpeakerEffect] = []
-        for machine in self.machines.values():
-            if machine.settings.interface == interface:
-                effects += self._deliver(machine, SegmentChanged(), now)
-        return effects
+        return self._tell(interface, SegmentChanged(), now)
+
+    def segment_heard(self, interface: str, now: Instant) -> list[SpeakerEffect]:
+        """A frame came in on `interface`: who holds off there needs to wait no longer."""
+        return self._tell(interface, SegmentHeard(), now)
+
+    def _tell(self, interface: str, event: Event, now: Instant) -> list[SpeakerEffect]:
+        there = {m.group.key: m.group for m in self.machines.values() if m.settings.interface == interface}
+        return [effect for group in there.values() for effect in self._deliver(group, event, now)]
+
+    def hand_over(self, router: str, preempt_at: Instant, now: Instant) -> list[SpeakerEffect]:
+        """The peer gets the router, with all of its group, and keeps it until then. Nothing where it is not Active."""
+        machine = self.machines.get(router)
+        return [] if machine is None else self._deliver(machine.group, LeaveAsked(preempt_at), now)
+
+    def take_back(self, router: str, now: Instant) -> list[SpeakerEffect]:
+        """The handover is over: where the priority is the higher one, it is Active again an Active_Down_Interval
+        later."""
+        machine = self.machines.get(router)
+        return [] if machine is None else self._deliver(machine.group, ReturnAsked(), now)
 
     def stop(self, now: Instant) -> list[SpeakerEffect]:
-        """A clean stop: every router lets go."""
-        self._is_stopping = True
+        """A clean stop: every router tells its peers. Let time pass until `has_left`, or `abandon`."""
+        self.is_stopping = True
         self.retired = {}
         effects: list[SpeakerEffect] = []
-        for machine in self.machines.values():
-            effects += self._deliver(machine, Shutdown(), now, "the director is stopping")
+        for group in self._groups.values():
+            if isinstance(group.state, Active | Leaving | Lingering):
+                effects += self._deliver(group, LeaveAsked(None), now, "the director is stopping")
+            else:
+                effects += self._deliver(group, Shutdown(), now, "the director is stopping")
         return effects
+
+    def abandon(self, now: Instant) -> list[SpeakerEffect]:
+        """Let go now, whether a successor was heard or not."""
+        self.is_stopping = True
+        return [
+            effect
+            for group in self._groups.values()
+            for effect in self._deliver(group, Shutdown(), now, "the director is stopping")
+        ]
 
     # ------------------------------------------------------------------ questions
 
+    @property
+    def has_left(self) -> bool:
+        return all(isinstance(group.state, Initialize) for group in self._groups.values())
+
+    def holding_off(self) -> set[str]:
+        """Interfaces on which a router waits for a first frame."""
+        return {
+            self.machines[name].settings.interface
+            for key in self._holding_off
+            if (group := self._groups.get(key)) is not None
+            and isinstance(group.state, Backup)
+            and group.state.holds_off
+            for name in group.members
+        }
+
     def next_deadline(self) -> Instant | None:
+        settled = self._debounce.next_deadline()
         while self._deadlines:
-            due, name = self._deadlines[0]
-            machine = self.machines.get(name)
-            if machine is not None and deadline(machine.state) == due:
-                return due
+            due, key = self._deadlines[0]
+            group = self._groups.get(key)
+            if group is not None and deadline(group.state) == due:
+                return due if settled is None else min(due, settled)
             heapq.heappop(self._deadlines)
-        return None
+        return settled
 
     def sender(self, router: str, priority: int) -> Machine:
         """Whose interface, source and messages a SendAdvertisement is for.
@@ -218,60 +371,77 @@ class Speaker:
         return retired or self.machines[router]
 
     def message(self, router: str, priority: int) -> bytes:
-        """The prepared VRRP message of a SendAdvertisement."""
-        return self.sender(router, priority).messages[priority]
+        """The prepared VRRP message of a SendAdvertisement, to the first of its destinations."""
+        return self.sender(router, priority).messages[priority][0].message
 
-    def utterance(self, router: str, priority: int) -> tuple[bytes, ...]:
-        """What a SendAdvertisement puts on the wire, now: the message, and at times its twin.
+    def utterance(self, router: str, priority: int) -> tuple[Outgoing, ...]:
+        """What a SendAdvertisement puts on the wire, now: the message by every path, and at times its twin.
 
         Where `checksum` is "auto" and no peer was heard yet, one that takes the other form only cannot read us. And
         keepalived 2.2.7 sets its Adver_Timer anew for every datagram that it refuses: as Active router it falls silent
         when ours come faster than its own, and we would never learn its form. One that it can read makes it speak.
         """
         machine = self.sender(router, priority)
-        message, twin = machine.messages[priority], machine.twins.get(priority)
+        outgoing, twins = machine.messages[priority], machine.twins.get(priority, ())
         machine.spoken += 1
-        if twin is not None and (
-            priority == wire.PRIORITY_RELEASE or machine.spoken <= TWINS_AT_FIRST or machine.spoken % TWIN_EVERY == 0
-        ):
-            return message, twin
-        return (message,)
+        if priority == wire.PRIORITY_RELEASE or machine.spoken <= TWINS_AT_FIRST or machine.spoken % TWIN_EVERY == 0:
+            return outgoing + twins
+        return outgoing
 
     def effective_priority(self, router: str) -> int:
-        return effective_priority(self.machines[router].settings, self._surroundings)
+        machine = self.machines[router]
+        if machine.parameters is not None:
+            return machine.parameters.priority
+        return effective_priority(machine.settings.priority, self.terms(router))
+
+    def terms(self, router: str) -> tuple[Term, ...]:
+        """Everything that moves the priority of the router's group now."""
+        return self._terms(self.machines[router].group)
 
     # ------------------------------------------------------------------ inside
 
+    def _terms(self, group: Group) -> tuple[Term, ...]:
+        members = (self.machines[name].settings for name in group.members)
+        return tuple(dict.fromkeys(term for each in members for term in terms(each, self._surroundings)))
+
     def _resolve_all(self, now: Instant) -> list[SpeakerEffect]:
         effects: list[SpeakerEffect] = []
-        if self._is_stopping:
+        if self.is_stopping:
             return effects
-        for machine in self.machines.values():
-            effects += self._resolve(machine, now)
+        for group in self._groups.values():
+            effects += self._resolve(group, now)
         return effects
 
-    def _resolve(self, machine: Machine, now: Instant) -> list[SpeakerEffect]:
-        match resolve(machine.settings, self._surroundings), machine.parameters:
-            case Fault(sentence), VirtualRouter():
-                effects = self._deliver(machine, Shutdown(), now, sentence)
-                machine.parameters = None
+    def _resolve(self, group: Group, now: Instant) -> list[SpeakerEffect]:
+        resolved = {name: resolve(self.machines[name].settings, self._surroundings) for name in group.members}
+        configured = min((self.machines[name].settings.priority for name in group.members), default=0)
+        match unite(resolved, configured, self._terms(group)):
+            case Fault(sentence) if group.parameters:
+                effects = self._deliver(group, Shutdown(), now, sentence)
+                group.parameters = {}
+                for name in group.members:
+                    self.machines[name].parameters = self.machines[name].election = None
                 return effects
-            case Fault(sentence), None:
-                return self._explain(machine, sentence)
-            case VirtualRouter() as parameters, None:
-                machine.parameters = parameters
-                self._prepare(machine)
-                return self._deliver(machine, Startup(), now)
-            case VirtualRouter() as parameters, VirtualRouter() as previous if parameters != previous:
-                return self._replace_parameters(machine, parameters, previous, now)
+            case Fault(sentence):
+                return self._explain(group, sentence)
+            case dict() as parameters if not group.parameters:
+                self._take(group, parameters)
+                return self._deliver(group, Startup(), now)
+            case dict() as parameters if parameters != group.parameters or not self._is_taken(group):
+                previous = next(iter(group.parameters.values()))
+                self._take(group, parameters)
+                return self._deliver(group, ParametersChanged(previous), now)
         return []
 
-    def _replace_parameters(
-        self, machine: Machine, parameters: VirtualRouter, previous: VirtualRouter, now: Instant
-    ) -> list[SpeakerEffect]:
-        machine.parameters = parameters
-        self._prepare(machine)
-        return self._deliver(machine, ParametersChanged(previous), now)
+    def _is_taken(self, group: Group) -> bool:
+        return all(self.machines[name].parameters is not None for name in group.members)
+
+    def _take(self, group: Group, parameters: dict[str, VirtualRouter]) -> None:
+        group.parameters = parameters
+        for name, each in parameters.items():
+            machine = self.machines[name]
+            machine.parameters, machine.election = each, replace(each, name=group.key)
+            self._prepare(machine)
 
     def _prepare(self, machine: Machine) -> None:
         """Encode everything that a transition may have to send, so that the transition itself does not."""
@@ -281,10 +451,12 @@ class Speaker:
         form = machine.peer_form or ChecksumForm.RFC9568
         if parameters.checksum != "auto":
             form = ChecksumForm(parameters.checksum)
-        machine.source = parameters.primary_address
-        machine.messages = _encode(parameters, form)
+        machine.messages = encode_all(parameters, form)
+        has_two_forms = parameters.version == 3 and len(parameters.primary_address) == 4
         is_form_known = machine.peer_form is not None or parameters.checksum != "auto"
-        machine.twins = {} if is_form_known else _encode(parameters, ChecksumForm.PSEUDO_HEADER)
+        machine.twins = (
+            encode_all(parameters, ChecksumForm.PSEUDO_HEADER) if has_two_forms and not is_form_known else {}
+        )
 
     def _count(self, machine: Machine, heard: Advertisement) -> None:
         counters = machine.counters
@@ -300,66 +472,59 @@ class Speaker:
         if set(heard.addresses) != set(parameters.advertised):
             counters["address_list_mismatches"] += 1
 
-    def _deliver(self, machine: Machine, event: Event, now: Instant, because: str = "") -> list[SpeakerEffect]:
-        parameters = machine.parameters
-        if parameters is None:
+    def _deliver(
+        self,
+        group: Group,
+        event: Event,
+        now: Instant,
+        because: str = "",
+        machine: Machine | None = None,
+        own: bytes = b"",
+    ) -> list[SpeakerEffect]:
+        """`machine`: the member that the event is about; else the first stands for all. `own`: our address on the path
+        by which it came, for the tie-break."""
+        machine = machine or self.machines[group.members[0]]
+        election = machine.election
+        if election is None:
             return []
-        before, previous = machine.state, machine.state_name
-        machine.state, caused = step(parameters, before, event, now)
-        effects: list[SpeakerEffect] = list(caused)
-        due = deadline(machine.state)
+        if own and own != election.primary_address:
+            election = replace(election, primary_address=own)
+        before, previous = group.state, machine.state_name
+        group.state, caused = step(election, before, event, now)
+        effects: list[SpeakerEffect] = list(caused if group.members == (group.key,) else spread(caused, group.members))
+        if isinstance(group.state, Backup) and group.state.holds_off:
+            self._holding_off.add(group.key)
+        elif self._holding_off:
+            self._holding_off.discard(group.key)
+        due = deadline(group.state)
         if due is not None and due != deadline(before):
-            heapq.heappush(self._deadlines, (due, parameters.name))
-        if machine.state_name != previous:
-            machine.since = now
-            machine.reason = because or explain(parameters, before, event, now, machine.heard)
-            if machine.state_name == "active":
-                machine.spoken = 0
-                machine.counters["active_transitions"] += 1
-            effects.append(Transition(parameters.name, previous, machine.state_name, machine.reason))
+            heapq.heappush(self._deadlines, (due, group.key))
+        state = machine.state_name
+        if state == previous and type(group.state) is type(before):
+            return effects
+        group.reason = because or explain(election, before, group.state, event, now, self._last_heard(group, machine))
+        if state != previous:
+            group.since = now
+        for name in group.members:
+            self.machines[name].complaints.clear()
+            if state == "active" != previous:
+                self.machines[name].spoken = 0
+                self.machines[name].counters["active_transitions"] += 1
+            effects.append(Transition(name, previous, state, group.reason))
         return effects
 
-    def _explain(self, machine: Machine, sentence: str) -> list[SpeakerEffect]:
-        if machine.reason == sentence:
+    def _last_heard(self, group: Group, machine: Machine) -> Heard | None:
+        heard = [each.heard for name in group.members if (each := self.machines[name]).heard is not None]
+        return max(heard, key=lambda each: each.at, default=None)
+
+    def _explain(self, group: Group, sentence: str) -> list[SpeakerEffect]:
+        if group.reason == sentence:
             return []
-        machine.reason = sentence
-        return [Transition(machine.settings.name, machine.state_name, machine.state_name, sentence)]
+        group.reason = sentence
+        states = ((name, self.machines[name].state_name) for name in group.members)
+        return [Transition(name, state, state, sentence) for name, state in states]
 
 
-def _encode(parameters: VirtualRouter, form: ChecksumForm) -> dict[int, bytes]:
-    """Priority -> message, for the two priorities that a router ever says."""
-    return {
-        priority: wire.encode(
-            Advertisement(parameters.vrid, priority, parameters.advertisement_interval, parameters.advertised, form),
-            parameters.primary_address,
-        )
-        for priority in (parameters.priority, wire.PRIORITY_RELEASE)
-    }
-
-
-def explain(router: VirtualRouter, state: State, event: Event, now: Instant, heard: Heard | None) -> str:
-    """One sentence for a transition out of `state`."""
-    match state, event:
-        case Initialize(), Startup() if router.is_owner:
-            return "owner of the addresses (priority 255)"
-        case Initialize(), Startup():
-            return "started; listening for an Active router"
-        case Backup(), DeadlinePassed() if heard is not None and heard.priority == wire.PRIORITY_RELEASE:
-            return f"{dotted(heard.source)} let go (priority 0)"
-        case Backup(active_adver_interval=interval), DeadlinePassed() if heard and now - heard.at < 3 * interval:
-            return f"{dotted(heard.source)} has priority {heard.priority}, ours is {router.priority}"
-        case Backup(active_adver_interval=interval, active_address=b""), DeadlinePassed():
-            return f"no Active router was heard for {3 * interval:g} s and the skew"
-        case Backup(active_address=address), DeadlinePassed():
-            return f"nothing more was heard from {dotted(address)}"
-        case Active(adver_at=due), DeadlinePassed() if is_stalled(router, due, now):
-            return f"stepped down after a stall of {now - due:.3f} s, to listen first"
-        case Active(), AdvertisementReceived(outranking, source) if outranking.priority == router.priority:
-            return f"{dotted(source)} has the same priority {router.priority} and the greater address"
-        case Active(), AdvertisementReceived(outranking, source):
-            return f"{dotted(source)} has priority {outranking.priority}, ours is {router.priority}"
-    return type(event).__name__
-
-
-def dotted(address: bytes) -> str:
-    return ".".join(str(octet) for octet in address)
+def _identity(settings: RouterSettings) -> tuple[tuple[str, int, int], str]:
+    """What makes it this router and no other."""
+    return settings.place, settings.group

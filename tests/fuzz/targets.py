@@ -53,7 +53,7 @@ from haagent.sniff import capture, spoken
 from haagent.sniff import segment as sniff
 from haagent.sniff.finding import Finding
 from haagent.vrrp.advertisement import MULTICAST_GROUP, Advertisement, ChecksumForm, Discard, decode, encode
-from haagent.vrrp.settings import Interface, RouterSettings, TrackedInterface, Tracking
+from haagent.vrrp.settings import Interface, RouterSettings, Term, TrackedInterface, Tracking
 from haagent.vrrp.speaker import Speaker
 from tests.frames import VECTORS, ipv4_datagram, vectors
 
@@ -299,7 +299,7 @@ def to_and_from_vrrp() -> tuple[bytes, ...]:
         vrrp_messages.encode(each)
         for each in (
             vrrp_messages.SetRouters((SETTINGS,)),
-            vrrp_messages.SetTracking({"web": Tracking("empty", -5)}),
+            vrrp_messages.SetTracking({"web": Tracking("empty", (Term("x", -5),))}),
             vrrp_messages.Resync(),
             vrrp_messages.Hello(1, "x"),
             vrrp_messages.Transitioned("web", "backup", "active", "why", 1.5),

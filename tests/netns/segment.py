@@ -314,6 +314,12 @@ class Director:
                 with contextlib.suppress(OSError):  # it died: its successor hears the levels on connecting
                     self._connection.sendall(frame(encode(message)))
 
+    def tell(self, message: ToVrrp) -> None:
+        """Once, now: no level."""
+        with self._lock:
+            assert self._connection is not None
+            self._connection.sendall(frame(encode(message)))
+
     def _serve(self, listener: socket.socket) -> None:
         while True:
             try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from haagent.processes.vrrp_messages import SetRouters, SetTracking
-from haagent.vrrp.settings import TrackedInterface, Tracking
+from haagent.vrrp.settings import Term, TrackedInterface, Tracking
 from tests.netns.segment import ROOT, Director, Segment, Vrrp, address, end, inside, router, run, wait_until
 
 pytestmark = pytest.mark.root
@@ -246,7 +246,7 @@ def test_an_owner_keeps_what_was_there_before_it(segment: Segment, tmp_path: Pat
 
 def test_tracking_is_obeyed(segment: Segment, tmp_path: Path) -> None:
     a, _b = pair(segment, tmp_path)
-    a.director.say(SetTracking({"web": Tracking(priority=-150)}))
+    a.director.say(SetTracking({"web": Tracking(terms=(Term("x", -150),))}))
     assert become(segment, "b")
     a.director.say(SetTracking({}))
     assert become(segment, "a")

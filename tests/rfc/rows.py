@@ -7,6 +7,7 @@ priority 100 and an interval of 1 s give Skew_Time 0.609375 s and Active_Down_In
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf
 
 from haagent.vrrp.advertisement import Advertisement
 from haagent.vrrp.effects import AnnounceAddresses, Effect, SendAdvertisement, SetAddresses
@@ -14,12 +15,15 @@ from haagent.vrrp.events import (
     AdvertisementReceived,
     DeadlinePassed,
     Event,
+    LeaveAsked,
     ParametersChanged,
+    ReturnAsked,
     SegmentChanged,
+    SegmentHeard,
     Shutdown,
     Startup,
 )
-from haagent.vrrp.router import Active, Backup, Initialize, Outcome, State
+from haagent.vrrp.router import Active, Backup, Initialize, Leaving, Lingering, Outcome, State
 from haagent.vrrp.virtual_router import VirtualRouter
 
 VIRTUAL = bytes((198, 51, 100, 100))
@@ -32,6 +36,10 @@ POLITE = replace(ROUTER, preempt=False)
 OWNER = replace(ROUTER, priority=255)
 POLITE_OWNER = replace(OWNER, preempt=False)
 TERSE = replace(ROUTER, announce_burst=2)
+PATIENT = replace(ROUTER, preempt_delay=30.0)
+STICKY = replace(ROUTER, sticky=True)
+IMPAIRED = replace(STICKY, is_impaired=True)
+WARY = replace(ROUTER, hold_off=10.0)
 
 INITIALIZE = Initialize()
 BACKUP = Backup(NOW + 2.5, 1.0, LOW)
@@ -43,11 +51,22 @@ SEND_OWNER = SendAdvertisement("web", 255)
 RELEASE = SendAdvertisement("web", 0)
 HOLD, LET_GO = SetAddresses("web", held=True), SetAddresses("web", held=False)
 ANNOUNCE = AnnounceAddresses("web")
+SEND_HIGHEST = SendAdvertisement("web", 254)
+WAITING = Backup(NOW + 2.5, 1.0, LOW, preempt_at=NOW + 20.0)
+HOLDING_OFF = Backup(NOW + 13.0, 1.0, holds_off=True)
+INCUMBENT = replace(ACTIVE, incumbent_at=NOW - 5.0)
+NEWCOMER = replace(ACTIVE, incumbent_at=NOW + 0.5)
+STOPPING = Leaving(NOW + 4.0, None)
+HANDING_OVER = Leaving(NOW + 4.0, inf)
+LETTING_GO = Lingering(NOW + 0.125, INITIALIZE)
+HANDED_OVER = Lingering(NOW + 0.125, replace(WAITING, preempt_at=inf))
 NEWLY_ACTIVE = Active(adver_at=NOW + 1.0, announce_at=NOW + 0.2, announced=1, announced_at=NOW)
 
 
-def heard(priority: int, source: bytes = LOW, interval: float = 1.0) -> AdvertisementReceived:
-    return AdvertisementReceived(Advertisement(51, priority, interval, (VIRTUAL,)), source)
+def heard(
+    priority: int, source: bytes = LOW, interval: float = 1.0, *, breaks_ties: bool = True
+) -> AdvertisementReceived:
+    return AdvertisementReceived(Advertisement(51, priority, interval, (VIRTUAL,)), source, breaks_ties)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +199,100 @@ ROWS = (
     Row("* active, parameters", SLOW, ACTIVE, ParametersChanged(ROUTER),
         Active(NOW + 2.0, NOW + 0.2, 1, NOW), (SEND, HOLD, ANNOUNCE)),
     Row("* active, segment", ROUTER, ACTIVE, SegmentChanged(), NEWLY_ACTIVE, (SEND, HOLD, ANNOUNCE)),
+    # ------------------------------------------------------------------------------------- * preempt_delay
+    Row("* delay: the first lower one starts it", PATIENT, BACKUP, heard(99),
+        Backup(NOW + 3.609375, 1.0, LOW, NOW + 30.0)),
+    Row("* delay: it learns the interval meanwhile", PATIENT, WAITING, heard(99, HIGH, 2.0),
+        Backup(NOW + 7.21875, 2.0, HIGH, NOW + 20.0)),
+    Row("* delay: over", PATIENT, WAITING, heard(99), WAITING, now=NOW + 20.0),
+    Row("* delay: not yet over", PATIENT, WAITING, heard(99),
+        Backup(NOW + 23.484375, 1.0, LOW, NOW + 20.0), now=NOW + 19.875),
+    Row("* delay: an equal one ends it", PATIENT, WAITING, heard(100), Backup(NOW + 3.609375, 1.0, LOW)),
+    Row("* delay: a higher one ends it", PATIENT, WAITING, heard(200), Backup(NOW + 3.609375, 1.0, LOW)),
+    Row("* delay: not where nobody is heard", PATIENT, WAITING, DeadlinePassed(),
+        Active(NOW + 3.5, NOW + 2.7, 1, NOW + 2.5), (SEND, HOLD, ANNOUNCE), now=NOW + 2.5),
+    Row("* delay: priority 0 does not wait", PATIENT, WAITING, heard(0),
+        Backup(NOW + 0.609375, 1.0, LOW, NOW + 20.0)),
+    Row("* delay: a reload does not start it again", PATIENT, WAITING, ParametersChanged(PATIENT), WAITING),
+    Row("* delay: a longer one ends later", PATIENT, WAITING, ParametersChanged(replace(PATIENT, preempt_delay=10.0)),
+        replace(WAITING, preempt_at=NOW + 40.0)),
+    Row("* delay: a reload starts none", PATIENT, BACKUP, ParametersChanged(ROUTER), BACKUP),
+    Row("* delay: the owner's too", replace(OWNER, preempt_delay=30.0), BACKUP, heard(254),
+        Backup(NOW + 3.00390625, 1.0, LOW, NOW + 30.0)),
+    Row("* delay: cut short", PATIENT, WAITING, ReturnAsked(), replace(WAITING, preempt_at=NOW)),
+    Row("* nothing to return from", PATIENT, BACKUP, ReturnAsked(), BACKUP),
+    # --------------------------------------------------------------------------------------------- * sticky
+    Row("* sticky: a newcomer", STICKY, BACKUP, DeadlinePassed(),
+        Active(NOW + 3.5, NOW + 2.7, 1, NOW + 2.5, NOW + 4.5), (SEND, HOLD, ANNOUNCE), now=NOW + 2.5),
+    Row("* sticky: a newcomer says what it has", STICKY, NEWCOMER, DeadlinePassed(),
+        replace(NEWCOMER, adver_at=NOW + 1.25), (SEND,), now=NOW + 0.25),
+    Row("* sticky: an incumbent says the highest", STICKY, INCUMBENT, DeadlinePassed(),
+        replace(INCUMBENT, adver_at=NOW + 1.25), (SEND_HIGHEST,), now=NOW + 0.25),
+    Row("* sticky: an incumbent from its instant on", STICKY, NEWCOMER, heard(0),
+        replace(NEWCOMER, adver_at=NOW + 1.5), (SEND_HIGHEST,), now=NOW + 0.5),
+    Row("* sticky: not while impaired", IMPAIRED, INCUMBENT, DeadlinePassed(),
+        replace(INCUMBENT, adver_at=NOW + 1.25), (SEND,), now=NOW + 0.25),
+    Row("* sticky: an incumbent keeps", STICKY, INCUMBENT, heard(253),
+        replace(INCUMBENT, adver_at=NOW + 1.0, announced_at=NOW), (SEND_HIGHEST, ANNOUNCE)),
+    Row("* sticky: a newcomer does not", STICKY, NEWCOMER, heard(101),
+        Backup(NOW + 3.609375, 1.0, LOW), (LET_GO, SEND)),
+    Row("* sticky: nor an impaired one", IMPAIRED, INCUMBENT, heard(101),
+        Backup(NOW + 3.609375, 1.0, LOW), (LET_GO, SEND)),
+    Row("* sticky: two incumbents, by address", STICKY, INCUMBENT, heard(254, HIGH),
+        Backup(NOW + 3.609375, 1.0, HIGH), (LET_GO, SEND_HIGHEST)),
+    Row("* sticky: nobody keeps against the owner", STICKY, INCUMBENT, heard(255),
+        Backup(NOW + 3.609375, 1.0, LOW), (LET_GO, SEND_HIGHEST)),
+    Row("* sticky: the owner stays the owner", replace(OWNER, sticky=True), INCUMBENT, heard(0),
+        replace(INCUMBENT, adver_at=NOW + 1.0), (SEND_OWNER,)),
+    Row("* not sticky any more", ROUTER, INCUMBENT, heard(101), Backup(NOW + 3.609375, 1.0, LOW), (LET_GO, SEND)),
+    Row("* sticky: parameters do not interrupt it", STICKY, INCUMBENT, ParametersChanged(STICKY),
+        replace(NEWLY_ACTIVE, incumbent_at=NOW - 5.0), (SEND_HIGHEST, HOLD, ANNOUNCE)),
+    Row("* sticky: by our own interval", replace(SLOW, sticky=True), BACKUP, DeadlinePassed(),
+        Active(NOW + 4.5, NOW + 2.7, 1, NOW + 2.5, NOW + 6.5), (SEND, HOLD, ANNOUNCE), now=NOW + 2.5),
+    Row("* sticky: since just now", STICKY, ACTIVE, ParametersChanged(ROUTER),
+        replace(NEWLY_ACTIVE, incumbent_at=NOW + 2.0), (SEND, HOLD, ANNOUNCE)),
+    # ------------------------------------------------------------------------------------------- * hold-off
+    Row("* hold-off", WARY, INITIALIZE, Startup(), Backup(NOW + 13.609375, 1.0, holds_off=True), (LET_GO,)),
+    Row("* hold-off: not the owner", replace(WARY, priority=255), INITIALIZE, Startup(),
+        NEWLY_ACTIVE, (SEND_OWNER, HOLD, ANNOUNCE)),
+    Row("* hold-off: a frame ends it", WARY, HOLDING_OFF, SegmentHeard(), Backup(NOW + 3.609375, 1.0)),
+    Row("* hold-off: never later", WARY, replace(HOLDING_OFF, active_down_at=NOW + 1.0), SegmentHeard(),
+        Backup(NOW + 1.0, 1.0)),
+    Row("* hold-off: a higher one ends it", WARY, HOLDING_OFF, heard(200), Backup(NOW + 3.609375, 1.0, LOW)),
+    Row("* hold-off: a lower one ends it", WARY, HOLDING_OFF, heard(99), Backup(NOW + 3.609375, 1.0)),
+    Row("* hold-off: over", WARY, HOLDING_OFF, DeadlinePassed(),
+        Active(NOW + 14.0, NOW + 13.2, 1, NOW + 13.0), (SEND, HOLD, ANNOUNCE), now=NOW + 13.0),
+    Row("* a frame means nothing later", WARY, BACKUP, SegmentHeard(), BACKUP),
+    # -------------------------------------------------------------------------------------------- * leaving
+    Row("* stop: priority 0, and hold", ROUTER, ACTIVE, LeaveAsked(None), Leaving(NOW + 4.0, None), (RELEASE,)),
+    Row("* handover: the same", SLOW, ACTIVE, LeaveAsked(NOW + 60.0), Leaving(NOW + 8.0, NOW + 60.0), (RELEASE,)),
+    Row("* only who is Active leaves", ROUTER, BACKUP, LeaveAsked(None), BACKUP),
+    Row("* stop: the successor is heard", ROUTER, STOPPING, heard(1, HIGH), Lingering(NOW + 0.1, INITIALIZE)),
+    Row("* handover: the successor is heard", ROUTER, HANDING_OVER, heard(50, HIGH, 2.0),
+        Lingering(NOW + 0.1, Backup(NOW + 7.21875, 2.0, HIGH, inf))),
+    Row("* leaving: another's priority 0 is no successor", ROUTER, STOPPING, heard(0), STOPPING),
+    Row("* stop: nobody comes", ROUTER, STOPPING, DeadlinePassed(), INITIALIZE, (LET_GO,), now=NOW + 4.0),
+    Row("* stop: not yet", ROUTER, STOPPING, DeadlinePassed(), STOPPING, now=NOW + 3.875),
+    Row("* handover: not yet", ROUTER, HANDING_OVER, DeadlinePassed(), HANDING_OVER, now=NOW + 3.875),
+    Row("* handover: nobody wants it", ROUTER, HANDING_OVER, DeadlinePassed(),
+        Active(NOW + 5.0, NOW + 4.2, 1, NOW + 4.0), (SEND, HOLD, ANNOUNCE), now=NOW + 4.0),
+    Row("* a stop during a handover", ROUTER, HANDING_OVER, LeaveAsked(None), STOPPING),
+    Row("* a handover during a stop", ROUTER, STOPPING, LeaveAsked(inf), STOPPING),
+    Row("* a fault while leaving", ROUTER, HANDING_OVER, Shutdown(), INITIALIZE, (LET_GO,)),
+    Row("* a fault while lingering", ROUTER, HANDED_OVER, Shutdown(), INITIALIZE, (LET_GO,)),
+    Row("* lingering: not yet", ROUTER, LETTING_GO, DeadlinePassed(), LETTING_GO, now=NOW + 0.0625),
+    Row("* stop: the end", ROUTER, LETTING_GO, DeadlinePassed(), INITIALIZE, (LET_GO,), now=NOW + 0.125),
+    Row("* handover: the end", ROUTER, HANDED_OVER, DeadlinePassed(), HANDED_OVER.then, (LET_GO,), now=NOW + 0.125),
+    Row("* lingering: the successor goes on", ROUTER, HANDED_OVER, heard(50, HIGH),
+        replace(HANDED_OVER, then=Backup(NOW + 3.609375, 1.0, HIGH, inf))),
+    Row("* a stop while lingering", ROUTER, HANDED_OVER, LeaveAsked(None), LETTING_GO),
+    Row("* handed over: the lower one is followed", ROUTER, replace(WAITING, preempt_at=inf), heard(50),
+        Backup(NOW + 3.609375, 1.0, LOW, inf)),
+    # --------------------------------------------------------------------------------------------- * groups
+    Row("* a group's other segment breaks no tie", ROUTER, ACTIVE, heard(100, HIGH, breaks_ties=False),
+        replace(ACTIVE, adver_at=NOW + 1.0, announced_at=NOW), (SEND, ANNOUNCE)),
+    Row("* a higher priority is no tie", ROUTER, ACTIVE, heard(101, LOW, breaks_ties=False),
+        Backup(NOW + 3.609375, 1.0, LOW), (LET_GO, SEND)),
 )  # fmt: skip
 
 DEADLINES: tuple[tuple[State, float | None], ...] = (
@@ -187,6 +300,8 @@ DEADLINES: tuple[tuple[State, float | None], ...] = (
     (BACKUP, NOW + 2.5),
     (ACTIVE, NOW + 0.125),
     (replace(ACTIVE, announce_at=NOW + 60.0), NOW + 0.25),
+    (STOPPING, NOW + 4.0),
+    (LETTING_GO, NOW + 0.125),
 )
 
 Step = Callable[[VirtualRouter, State, Event, float], Outcome]

@@ -180,6 +180,6 @@ def test_a_peer_that_cannot_hear_us_is_no_reason_to_flood_the_segment(
     subject = world(seed, Fault("one_way", 5.0, 7.0, 0, value=0b0001), settings=quick)
     subject.run(5.5)
     rounds: list[float] = []
-    monkeypatch.setattr(subject.directors[0], "announce", lambda address: rounds.append(subject.now))
+    monkeypatch.setattr(subject.directors[0], "announce", lambda address, segment: rounds.append(subject.now))
     subject.run(6.5)
     assert 1 <= len(rounds) <= 6

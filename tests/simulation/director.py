@@ -38,7 +38,7 @@ class Director:
         self.settings = settings
         self.own_address = bytes((192, 0, 2, index + 1))
         self.kernel = Kernel()
-        self.cuts = 0  # faults that keep the link down now
+        self._cuts = [0, 0]  # by segment: faults that keep the link down now
         self.stalled_until = 0.0
         self.core: SpeakerCore | None = None  # None: the daemon does not run
         self.pool: PoolCore | None = None  # None, too, in a world without real servers
@@ -53,11 +53,25 @@ class Director:
     def to_world(self, instant: float) -> float:
         return (instant - self._start) / self._rate
 
-    def interface(self) -> Interface:
+    @property
+    def cuts(self) -> int:
+        """Of all its links."""
+        return sum(self._cuts)
+
+    def interfaces(self) -> list[Interface]:
         held = tuple((address, 24) for address in sorted(self.kernel.addresses))
-        return Interface(
-            "eth0", 2, not self.cuts, b"\2\0\0\0\0" + bytes((self.index,)), ((self.own_address, 24), *held)
-        )
+        mac = b"\2\0\0\0\0" + bytes((self.index,))
+        return [
+            Interface(f"eth{number}", 2 + number, not self._cuts[number], mac, ((self.address_on(number), 24), *held))
+            for number in range(len(self.world.segments))
+        ]
+
+    def address_on(self, segment: int) -> bytes:
+        """On the second segment the directors' addresses are in the opposite order."""
+        return self.own_address if segment == 0 else bytes((203, 0, 113, 9 - self.index))
+
+    def segment_of(self, router: str) -> int:
+        return next(int(each.interface[3:]) for each in self.settings if each.name == router)
 
     @property
     def is_stalled(self) -> bool:
@@ -65,22 +79,24 @@ class Director:
 
     # ------------------------------------------------------------------------------------ the wire
 
-    def receive(self, message: bytes, source: bytes) -> None:
-        if self.core is not None and not self.cuts:
-            self.core.receive(message, source)
+    def receive(self, message: bytes, source: bytes, segment: int = 0) -> None:
+        if self.core is not None and not self._cuts[segment]:
+            self.core.receive(message, source, segment)
 
-    def send(self, message: bytes) -> None:
-        if not self.cuts:
-            self.world.segment.send(self.index, message, self.own_address)
+    def send(self, message: bytes, segment: int = 0) -> None:
+        if not self._cuts[segment]:
+            self.world.segments[segment].send(self.index, message, self.address_on(segment))
 
-    def announce(self, address: bytes) -> None:
-        if not self.cuts:
-            self.world.segment.announce(self.index, address)
+    def announce(self, address: bytes, segment: int = 0) -> None:
+        if not self._cuts[segment]:
+            self.world.segments[segment].announce(self.index, address)
 
     # --------------------------------------------------------------------------------- what befalls it
 
     def power_on(self) -> None:
         """Also: the daemon is started again. The kernel may hold a predecessor's addresses."""
+        if self.core is not None and self.core.speaker.is_stopping:
+            self.core.is_wanted_again = True
         if self.core is None:
             self.stalled_until = 0.0
             self.core = SpeakerCore(self)
@@ -110,15 +126,25 @@ class Director:
             self.stalled_until = max(self.stalled_until, until)
             self.world.at(self.stalled_until, self._resume)
 
-    def set_link(self, by: int) -> None:
+    def set_link(self, by: int, segment: int = 0) -> None:
         """One more (+1) or one fewer (-1) fault that keeps the link down."""
-        before, self.cuts = self.cuts, self.cuts + by
-        if (before > 0) != (self.cuts > 0):
+        before = self._cuts[segment]
+        self._cuts[segment] += by
+        if (before > 0) != (self._cuts[segment] > 0):
             self._notify(lambda core: core.interface_changed())
 
+    def hand_over(self, number: int, lasting: float) -> None:
+        """An operator's word."""
+        self._notify(lambda core: core.hand_over(self.settings[number].name, lasting))
+
+    def take_back(self, number: int) -> None:
+        self._notify(lambda core: core.take_back(self.settings[number].name))
+
     def reload(self, number: int, priority: int, preempt: bool) -> None:
-        changed = replace(self.settings[number], priority=priority, preempt=preempt)
-        self.settings = (*self.settings[:number], changed, *self.settings[number + 1 :])
+        self.settings = tuple(
+            replace(each, priority=priority, preempt=preempt) if each.group or place == number else each
+            for place, each in enumerate(self.settings)
+        )
         self._notify(lambda core: core.reload())
 
     def lose_address(self, number: int) -> None:
@@ -159,25 +185,26 @@ class SpeakerCore:
         self._world = host.world
         self.speaker = Speaker()
         self._wake_at = inf
-        self._inbox: list[tuple[bytes, bytes]] = []  # (message, source) that wait during a stall
+        self._inbox: list[tuple[bytes, bytes, int]] = []  # (message, source, segment) that wait during a stall
         self._notices: list[Callable[[SpeakerCore], None]] = []
         self.wanted: dict[str, bool] = {}  # router -> the level that was last asked for
         self.applied: dict[str, bool] = {}  # router -> the level that the kernel last took
         self.damaged: set[str] = set()  # routers whose addresses somebody else deleted; to be repaired
         self._pending: set[str] = set()  # routers to announce once their addresses are held
+        self.is_wanted_again = False  # started again while it is still stopping
         self._addresses = {each.name: each.virtual_addresses[0][0] for each in host.settings}
 
     def start(self) -> None:
-        self._execute(self.speaker.set_interfaces([self._host.interface()], self._host.local()))
+        self._execute(self.speaker.set_interfaces(self._host.interfaces(), self._host.local()))
         self._execute(self.speaker.set_routers(self._host.settings, self._host.local()))
         self._arm()
 
-    def receive(self, message: bytes, source: bytes) -> None:
+    def receive(self, message: bytes, source: bytes, segment: int) -> None:
         if self._host.is_stalled:
             if len(self._inbox) < SOCKET_BUFFER:
-                self._inbox.append((message, source))
+                self._inbox.append((message, source, segment))
             return
-        self._deliver(message, source)
+        self._deliver(message, source, segment)
         self._arm()
 
     def notify(self, tell: Callable[[SpeakerCore], None]) -> None:
@@ -191,8 +218,8 @@ class SpeakerCore:
     def resume(self) -> None:
         """Packets, then notices, then deadlines."""
         waiting, self._inbox = self._inbox, []
-        for message, source in waiting:
-            self._deliver(message, source)
+        for message, source, segment in waiting:
+            self._deliver(message, source, segment)
         notices, self._notices = self._notices, []
         for tell in notices:
             tell(self)
@@ -208,7 +235,14 @@ class SpeakerCore:
             self._arm()
 
     def interface_changed(self) -> None:
-        self._execute(self.speaker.set_interfaces([self._host.interface()], self._host.local()))
+        self._execute(self.speaker.set_interfaces(self._host.interfaces(), self._host.local()))
+
+    def hand_over(self, router: str, lasting: float) -> None:
+        now = self._host.local()
+        self._execute(self.speaker.hand_over(router, now + lasting, now))
+
+    def take_back(self, router: str) -> None:
+        self._execute(self.speaker.take_back(router, self._host.local()))
 
     def reload(self) -> None:
         self._execute(self.speaker.set_routers(self._host.settings, self._host.local()))
@@ -229,19 +263,30 @@ class SpeakerCore:
         effects = self.speaker.stop(self._host.local())
         self._world.watch.stopped(self._host, effects)
         self._execute(effects)
+        self._end_if_left()
+
+    def _end_if_left(self) -> None:
+        if not self.speaker.is_stopping or not self.speaker.has_left or self._host.core is not self:
+            return
         for name, held in self.wanted.items():  # the shell's last deed
             if not held:
                 self._host.kernel.set_held(self._addresses[name], held=False)
         self._host.core = self._host.pool = None
+        if self.is_wanted_again:
+            self._world.at(self._world.now, self._host.power_on)
 
     # -------------------------------------------------------------------------------------- inside
 
-    def _deliver(self, message: bytes, source: bytes) -> None:
-        effects = self.speaker.receive("eth0", message, TTL, source, MULTICAST_GROUP, self._host.local())
+    def _deliver(self, message: bytes, source: bytes, segment: int) -> None:
+        interface, now = f"eth{segment}", self._host.local()
+        if interface in self.speaker.holding_off():
+            self._execute(self.speaker.segment_heard(interface, now))
+        effects = self.speaker.receive(interface, message, TTL, source, MULTICAST_GROUP, now)
         if effects:
             self._execute(effects)
 
     def _arm(self) -> None:
+        self._end_if_left()
         due = self.speaker.next_deadline()
         if due is None or self._host.core is not self:
             return
@@ -256,8 +301,8 @@ class SpeakerCore:
                 case SendAdvertisement(router, priority):
                     was_active = any(isinstance(e, Transition) and e.router == router for e in effects)
                     self._world.watch.sends(self._host, self.speaker, router, priority, is_last_word=was_active)
-                    for message in self.speaker.utterance(router, priority):
-                        self._host.send(message)
+                    for each in self.speaker.utterance(router, priority):
+                        self._host.send(each.message, self._host.segment_of(router))
                 case SetAddresses(router, held):
                     self.wanted[router] = held
                     self._begin(router)
@@ -284,6 +329,8 @@ class SpeakerCore:
         if not self._host.kernel.set_held(self._addresses[router], held=held):
             self._world.at(self._world.now + RETRY, self._apply, router)
             return
+        if self.applied.get(router) and not held:
+            self._world.watch.lets_go(self._host, router)
         self.applied[router] = held
         self.damaged.discard(router)
         if not held:
@@ -294,6 +341,6 @@ class SpeakerCore:
 
     def _announce(self, router: str) -> None:
         if self.wanted[router] and self.applied.get(router):
-            self._host.announce(self._addresses[router])
+            self._host.announce(self._addresses[router], self._host.segment_of(router))
         else:
             self._pending.add(router)

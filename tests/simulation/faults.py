@@ -18,7 +18,7 @@ CALM_AT = 46.0  # every fault is over, but for directors that stay away
 Kind = Literal[
     "stall", "crash", "power_loss", "clean_stop", "link_down",  # of one director
     "partition", "one_way", "loss", "corruption", "jitter",  # of the segment
-    "reload", "address_deleted", "kernel_refuses", "kernel_slow",
+    "reload", "address_deleted", "kernel_refuses", "kernel_slow", "handover",
     "server_refuses", "server_hangs", "server_late", "server_flaps", "server_unreachable",
     "prober_killed", "table_edited",
 ]  # fmt: skip
@@ -77,6 +77,8 @@ def _draw(random: Random, directors: int, routers: int, kinds: tuple[Kind, ...] 
             value = round(random.uniform(0.1, 2.5), 9)
         case "kernel_slow":
             value = round(random.uniform(0.01, 1.5), 9)
+        case "handover":
+            value = random.choice((inf, lasts, 0.0))  # seconds; taken back at `until`, if that is sooner
         case "reload":
             value = random.choice((1, 50, 100, 150, 200, 254))
         case "server_unreachable":
@@ -107,7 +109,9 @@ def _draw_which(random: Random, kind: Kind, routers: int) -> int:
 
 
 def inject(world: World, fault: Fault) -> None:
-    director, segment = world.directors[fault.director], world.segment
+    director = world.directors[fault.director]
+    number = fault.router if len(world.segments) > 1 else 0
+    segment = world.segments[number]
     match fault.kind:
         case "stall":
             world.at(fault.at, director.stall, fault.until)
@@ -123,8 +127,8 @@ def inject(world: World, fault: Fault) -> None:
             if fault.until < inf:
                 world.at(fault.until, director.power_on)
         case "link_down":
-            world.at(fault.at, director.set_link, +1)
-            world.at(fault.until, director.set_link, -1)
+            world.at(fault.at, director.set_link, +1, number)
+            world.at(fault.until, director.set_link, -1, number)
         case "partition" | "one_way":
             sides = int(fault.value)
             pairs = [
@@ -150,6 +154,9 @@ def inject(world: World, fault: Fault) -> None:
             world.at(fault.until, _raise, director.kernel, "latency", -fault.value)
         case "reload":
             world.at(fault.at, director.reload, fault.router, int(fault.value), fault.preempt)
+        case "handover":
+            world.at(fault.at, director.hand_over, fault.router, fault.value)
+            world.at(fault.until, director.take_back, fault.router)
         case "prober_killed":
             world.at(fault.at, director.restart_prober, fault.until)
         case "table_edited":

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from haagent.pool.desired import packed
 from haagent.vrrp.advertisement import PRIORITY_OWNER, PRIORITY_RELEASE, Discard
 from haagent.vrrp.effects import SendAdvertisement
-from haagent.vrrp.router import Active
+from haagent.vrrp.router import Active, Backup, Leaving, Lingering, spoken_priority
 from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
 from haagent.vrrp.timers import active_down_interval, skew_time
+from haagent.vrrp.virtual_router import HIGHEST_PRIORITY
 from tests.simulation.faults import CALM_AT, DISTURBING, Fault
 from tests.simulation.pool_core import SORRY
 from tests.simulation.segment import DELAY
@@ -19,11 +20,12 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 INTERVAL = 2.0  # the longest that a schedule has
-SETTLED_AT = CALM_AT + 12.0  # the slowest backup took over and was preempted again
+SETTLED_AT = CALM_AT + 18.0  # the slowest backup held off, took over, was waited for, and was preempted again
 POOLS_SETTLE = 22.0  # more, where verdicts (a timeout, then fall or rise) and an audit come first
 ECHO = 3 * INTERVAL + INTERVAL  # after a disturbance, until everybody must have heard everybody again
 CLOCK = 1.021  # two clocks, each off by 1 %
 MOMENT = 0.001
+OF_ONE_SEGMENT = ("partition", "one_way", "loss", "corruption", "jitter")
 
 
 class Watch:
@@ -40,6 +42,9 @@ class Watch:
     def expect(self, faults: tuple[Fault, ...]) -> None:
         """Know the faults: the bounds depend on them."""
         self._disturbed = [(each.at, each.until + ECHO) for each in faults if each.kind in DISTURBING]
+        self._one_leaves = len(faults) == 1 and faults[0].kind in ("clean_stop", "handover")
+        if len(faults) == 1 and len(self._world.segments) > 1 and faults[0].kind in OF_ONE_SEGMENT:
+            self._disturbed = []  # on the other segment a group goes on hearing
         if self._world.real_servers:
             return  # a verdict may take a router away at any time
         if len(faults) == 1 and faults[0].kind in ("crash", "power_loss", "clean_stop", "link_down"):
@@ -49,7 +54,8 @@ class Watch:
 
     def transition(self, director: int, effect: Transition) -> None:
         active = self.active.setdefault(effect.router, set())
-        if effect.state == "active":
+        core = self._world.directors[director].core
+        if core is not None and isinstance(core.speaker.machines[effect.router].state, Active):
             active.add(director)
         else:
             active.discard(director)
@@ -68,11 +74,13 @@ class Watch:
         """A Backup router does not advertise, but for its last word on leaving Active."""
         state = speaker.machines[router].state
         if priority == PRIORITY_RELEASE:
+            self.active[router].discard(host.index)  # it holds the addresses, but who takes over is no second one
+            self._follow_dual(router)
             if isinstance(state, Active):
                 self.violated(f"director {host.index} says priority 0 for {router} and stays Active")
         elif not isinstance(state, Active) and not is_last_word:
             self.violated(f"director {host.index} advertises {router} as {type(state).__name__}")
-        elif priority != speaker.effective_priority(router):
+        elif priority not in _spoken(speaker, router, host.local(), is_last_word=is_last_word):
             self.violated(f"director {host.index} advertises {router} with priority {priority}")
 
     def stopped(self, host: Director, effects: list[SpeakerEffect]) -> None:
@@ -115,13 +123,31 @@ class Watch:
         """Addresses are held iff the router is Active and the level was applied."""
         for settings in host.settings:
             router = settings.name
-            active = isinstance(core.speaker.machines[router].state, Active)
+            active = isinstance(core.speaker.machines[router].state, Active | Leaving | Lingering)
             wanted, applied = core.wanted.get(router), core.applied.get(router)
             if wanted is not None and wanted is not active:
                 self.violated(f"director {host.index} is asked to hold={wanted} {router}, Active={active}")
             held = settings.virtual_addresses[0][0] in host.kernel.addresses
             if applied is not None and held is not applied and router not in core.damaged:
                 self.violated(f"director {host.index} applied hold={applied} {router}, the kernel has {held}")
+        grouped = {core.wanted.get(each.name) for each in host.settings if each.group}
+        if len(grouped) > 1:
+            self.violated(f"director {host.index} is asked to hold one part of a group and not the other")
+
+    def lets_go(self, host: Director, router: str) -> None:
+        """Make before break: where the only thing that happens is a stop or a handover, another has the address."""
+        if not self._one_leaves or host.core is None or self._world.real_servers:
+            return
+        reason = host.core.speaker.machines[router].reason
+        if "taken over" not in reason and "handed over" not in reason and "no peer" not in reason:
+            return
+        address = next(each.virtual_addresses[0][0] for each in host.settings if each.name == router)
+        others = [each for each in self._world.directors if each is not host and each.core is not None]
+        if others and not any(address in each.kernel.addresses for each in others):
+            self.violated(f"director {host.index} lets go of {router} and nobody has it: {reason}")
+        clients = self._world.segments[host.segment_of(router)]
+        if others and any(clients.caches.get((each, address)) == host.index for each in clients.clients):
+            self.violated(f"director {host.index} lets go of {router} and a client still has its MAC")
 
     # --------------------------------------------------------------------------------- after calm
 
@@ -143,8 +169,9 @@ class Watch:
                     self.violated(f"director {host.index} holds={host not in active} {router}, Active={host in active}")
             for host in active:
                 self._check_rightful(host, number, running)
-                for client in world.segment.clients:
-                    if world.segment.caches.get((client, address)) != host.index:
+                segment = world.segments[host.segment_of(router)]
+                for client in segment.clients:
+                    if segment.caches.get((client, address)) != host.index:
                         self.violated(f"client {client} has the MAC of another director than {host.index} for {router}")
         for host in running:
             self._check_discards(host)
@@ -152,9 +179,11 @@ class Watch:
     def _check_rightful(self, host: Director, number: int, running: list[Director]) -> None:
         """The highest priority of those that are up; an incumbent stays where the better one may not preempt."""
         settings = host.settings[number]
-        ours = effective(host, settings.name)
+        ours = said(host, settings.name)
         for other in running:
             theirs = effective(other, settings.name)
+            if yields(other, settings.name):
+                continue
             if theirs > ours and (other.settings[number].preempt or theirs == PRIORITY_OWNER):
                 self.violated(
                     f"{settings.name} is Active on director {host.index} with priority {ours},"
@@ -175,8 +204,8 @@ class Watch:
     def _check_discards(self, host: Director) -> None:
         """On a wire that damages nothing our own codec refuses nothing."""
         assert host.core is not None
-        reasons = set(host.core.speaker.discarded.get("eth0", ())) - {Discard.OWN}
-        if reasons and not self._world.segment.corrupted:
+        reasons = {each for counter in host.core.speaker.discarded.values() for each in counter} - {Discard.OWN}
+        if reasons and not any(each.corrupted for each in self._world.segments):
             self.violated(f"director {host.index} discarded {reasons} of an undamaged segment")
 
     def violated(self, sentence: str) -> None:
@@ -206,3 +235,31 @@ def fit(host: Director, router: str) -> bool:
 def effective(host: Director, router: str) -> int:
     assert host.core is not None
     return host.core.speaker.effective_priority(router)
+
+
+def said(host: Director, router: str) -> int:
+    """What an Active router advertises now: a sticky one more than it has."""
+    assert host.core is not None
+    machine = host.core.speaker.machines[router]
+    assert machine.parameters is not None
+    if not isinstance(machine.state, Active):
+        return machine.parameters.priority
+    return spoken_priority(machine.parameters, machine.state, host.local())
+
+
+def yields(host: Director, router: str) -> bool:
+    """Whether it was handed over and not taken back."""
+    assert host.core is not None
+    state = host.core.speaker.machines[router].state
+    return isinstance(state, Backup) and state.preempt_at is not None and state.preempt_at > host.local()
+
+
+def _spoken(speaker: Speaker, router: str, now: float, *, is_last_word: bool) -> set[int]:
+    """What it may say now."""
+    machine = speaker.machines[router]
+    assert machine.parameters is not None
+    if is_last_word and machine.parameters.sticky:
+        return {machine.parameters.priority, HIGHEST_PRIORITY}
+    if isinstance(machine.state, Active):
+        return {spoken_priority(machine.parameters, machine.state, now)}
+    return {machine.parameters.priority}

@@ -22,8 +22,9 @@ DUPLICATED = 0.01  # of all datagrams, always
 class Segment:
     """Stations are numbered: the directors first, then the clients."""
 
-    def __init__(self, world: World, directors: int) -> None:
+    def __init__(self, world: World, directors: int, number: int = 0) -> None:
         self._world = world
+        self._number = number
         self._clients = range(directors, directors + CLIENTS)
         self.cuts: Counter[tuple[int, int]] = Counter()  # (from, to); several faults may cut the same way
         self.loss = 0.0
@@ -68,7 +69,7 @@ class Segment:
         if self.delay == DELAY:  # no jitter: first in, first out
             way = sender, receiver.index
             self._arrived[way] = when = max(when, self._arrived.get(way, 0.0))
-        self._world.at(when, receiver.receive, octets, source)
+        self._world.at(when, receiver.receive, octets, source, self._number)
 
     def _passes(self, sender: int, receiver: int) -> bool:
         if self.cuts and self.cuts[sender, receiver] > 0:

@@ -24,7 +24,7 @@ from tests.simulation.pool_core import PoolCore
 from tests.simulation.real_server import RealServer
 from tests.simulation.segment import Segment
 
-CALM = 26.0  # seconds after the last fault: longer than any pending timer and than one announcement refresh
+CALM = 32.0  # seconds after the last fault: longer than any pending timer and than one announcement refresh
 CALM_OF_POOLS = CALM + POOLS_SETTLE
 STEP_LIMIT = 20_000  # a schedule takes some hundreds; more is a livelock
 VIRTUAL = (bytes((198, 51, 100, 100)), bytes((198, 51, 100, 101)))
@@ -57,10 +57,12 @@ class World:
         self._sequence = 0
         count = directors or self.random.choice((2, 2, 3))
         self.watch = Watch(self)
-        self.segment = Segment(self, count)
         self.directors = self._draw_directors(count, pools)
         for director, its in zip(self.directors, settings or (), strict=False):
             director.settings = its
+        interfaces = {each.interface for director in self.directors for each in director.settings}
+        self.segments = [Segment(self, count, number) for number in range(len(interfaces))]
+        self.segment = self.segments[0]
         self.real_servers = [RealServer(self, number) for number in range(SERVERS)] if pools else []
         is_fault = self.random.random() < 0.5
         self.track = PoolTrack(pool="web", fault=is_fault, priority=0 if is_fault else -60)
@@ -77,24 +79,33 @@ class World:
 
     def _draw_directors(self, count: int, pools: bool) -> list[Director]:
         random = self.random
-        routers = 2 if random.random() < 0.15 and not pools else 1
+        grouped = random.random() < 0.2 and not pools  # inside and outside move together
+        routers = 2 if grouped or (random.random() < 0.15 and not pools) else 1
+        sticky = random.random() < 0.15
+        preempt_delay = random.choice((0.0, 0.0, 0.0, 3.0))
+        hold_off = random.choice((0.0, 0.0, 0.0, 1.0))
         preempt = random.random() < 0.8
         slow = random.randrange(count) if random.random() < 0.1 else None  # its interval differs: others must learn it
         deviant = random.randrange(count) if random.random() < 0.15 else None  # speaks the other checksum form
         owner = random.randrange(count) if random.random() < 0.1 else None
         directors = []
         for index in range(count):
+            priorities = [random.choice((1, 50, 100, 100, 150, 200, 254)) for _ in range(routers)]
             settings = tuple(
                 RouterSettings(
                     name=f"r{number}",
-                    interface="eth0",
+                    interface=f"eth{number}" if grouped else "eth0",
                     vrid=51 + number,
-                    priority=255 if index == owner else random.choice((1, 50, 100, 100, 150, 200, 254)),
+                    priority=255 if index == owner else priorities[0 if grouped else number],
                     advertisement_interval=2.0 if index == slow else 1.0,
                     virtual_addresses=((VIRTUAL[number], 24),),
                     preempt=preempt,
                     checksum="pseudo_header" if index == deviant else "auto",
                     announce_refresh=10.0,
+                    preempt_delay=preempt_delay,
+                    sticky=sticky,
+                    hold_off=hold_off,
+                    group="nat" if grouped else "",
                 )
                 for number in range(routers)
             )

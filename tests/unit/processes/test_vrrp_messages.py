@@ -21,7 +21,8 @@ from haagent.processes.vrrp_messages import (
     decode_to_vrrp,
     encode,
 )
-from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
+from haagent.vrrp.path import SecondPath
+from haagent.vrrp.settings import RouterSettings, Term, TrackedInterface, Tracking
 
 ROUTER = RouterSettings(
     name="web",
@@ -56,7 +57,25 @@ REPORT = RouterReport(
     counters={"advertisements_sent": 3},
     discarded={"ttl": 1},
 )
-TO_VRRP = [SetRouters((ROUTER,)), SetRouters(()), SetTracking({"web": Tracking("pool is empty", -20)}), Resync()]
+ROUTER_IPV6 = replace(
+    ROUTER,
+    virtual_addresses=(
+        (bytes.fromhex("fe80" + "00" * 13 + "64"), 64),
+        (bytes.fromhex("20010db8" + "00" * 11 + "64"), 128),
+    ),
+    unadvertised_addresses=(),
+    unicast_peers=(bytes.fromhex("20010db8" + "00" * 11 + "02"),),
+    minimum_ttl=254,
+    also_via=SecondPath("eth2", (bytes.fromhex("20010db8" + "00" * 10 + "0302"),)),
+)
+ROUTER_V2 = replace(ROUTER, version=2, password="s3cr3t", unicast_peers=())
+TO_VRRP = [
+    SetRouters((ROUTER, ROUTER_IPV6, ROUTER_V2)),
+    SetRouters((ROUTER,)),
+    SetRouters(()),
+    SetTracking({"web": Tracking("pool is empty", (Term("x", -20),))}),
+    Resync(),
+]
 FROM_VRRP = [
     Hello(4711, "FIFO 50, memory locked"),
     Transitioned("web", "backup", "active", "why \ud800", 3.5),
@@ -98,7 +117,16 @@ def test_a_message_of_the_other_direction_is_malformed() -> None:
         ("virtual_addresses", ["198.51.100.100/33"]),
         ("virtual_addresses", ["198.51.100.100/024"]),
         ("virtual_addresses", ["198.51.100/24"]),
-        ("virtual_addresses", ["2001:db8::1/32"]),
+        ("virtual_addresses", ["2001:db8::1/129"]),
+        ("virtual_addresses", ["2001:db8::1"]),
+        ("virtual_addresses", ["fe80::1%eth0/64"]),
+        ("version", 4),
+        ("password", 1),
+        ("unicast_peers", ["eth0"]),
+        ("unicast_peers", [7]),
+        ("minimum_ttl", 256),
+        ("also_via", {"interface": "eth2"}),
+        ("also_via", {"interface": "eth2", "peers": ["\0"]}),
         ("virtual_addresses", [7]),
         ("virtual_addresses", "198.51.100.100/24"),
         ("preempt", 1),
@@ -113,7 +141,7 @@ def test_a_wrong_value_is_malformed_and_named(key: str, value: object) -> None:
     body["routers"][0][key] = value
     result = decode_to_vrrp(json.dumps(body).encode())
     assert isinstance(result, Malformed)
-    assert key in result.sentence or "tracked interface" in result.sentence
+    assert key in result.sentence or "tracked interface" in result.sentence or "peers" in result.sentence
 
 
 @pytest.mark.parametrize("key", list(ROUTER.__slots__))

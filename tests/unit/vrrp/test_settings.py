@@ -7,10 +7,12 @@ from haagent.vrrp.settings import (
     Interface,
     RouterSettings,
     Surroundings,
+    Term,
     TrackedInterface,
     Tracking,
     effective_priority,
     resolve,
+    terms,
 )
 from haagent.vrrp.virtual_router import VirtualRouter
 
@@ -91,8 +93,8 @@ def test_terms_add_up_within_1_and_254(configured: int, interface_term: int, dir
     settings = replace(
         SETTINGS, priority=configured, tracked_interfaces=(TrackedInterface("eth1", False, interface_term),)
     )
-    around = surroundings(ETH0, DOWN, web=Tracking(priority=director_term))
-    assert effective_priority(settings, around) == wanted
+    around = surroundings(ETH0, DOWN, web=Tracking(terms=(Term("x", director_term),)))
+    assert effective_priority(configured, terms(settings, around)) == wanted
     resolved = resolve(settings, around)
     assert isinstance(resolved, VirtualRouter)
     assert resolved.priority == wanted
@@ -100,13 +102,13 @@ def test_terms_add_up_within_1_and_254(configured: int, interface_term: int, dir
 
 def test_a_term_holds_only_while_the_link_is_down() -> None:
     settings = replace(SETTINGS, tracked_interfaces=(TrackedInterface("eth1", fault=False, priority=-50),))
-    assert effective_priority(settings, surroundings(ETH0, ETH1)) == 200
-    assert effective_priority(settings, surroundings(ETH0, DOWN)) == 150
+    assert terms(settings, surroundings(ETH0, ETH1)) == ()
+    assert terms(settings, surroundings(ETH0, DOWN)) == (Term("tracked interface eth1 is down", -50),)
 
 
 def test_a_faulting_interface_has_no_term() -> None:
     settings = replace(SETTINGS, tracked_interfaces=(TrackedInterface("eth1", fault=True, priority=-50),))
-    assert effective_priority(settings, surroundings(ETH0, DOWN)) == 200
+    assert terms(settings, surroundings(ETH0, DOWN)) == ()
 
 
 @pytest.mark.parametrize("addresses", [((VIRTUAL, 24), (OWN, 24)), ((OWN, 24), (SECOND, 24), (VIRTUAL, 24))])

@@ -7,9 +7,10 @@ import pytest
 from haagent.vrrp.advertisement import MULTICAST_GROUP, Advertisement, ChecksumForm, Discard, decode, encode
 from haagent.vrrp.effects import AnnounceAddresses, SendAdvertisement, SetAddresses
 from haagent.vrrp.events import SegmentChanged
+from haagent.vrrp.explain import explain
 from haagent.vrrp.router import Active, Backup, Initialize
-from haagent.vrrp.settings import Interface, RouterSettings, TrackedInterface, Tracking
-from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition, explain
+from haagent.vrrp.settings import Interface, RouterSettings, Term, TrackedInterface, Tracking
+from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
 from tests.rfc.rows import ACTIVE, ROUTER
 
 OURS, PEER, OTHER = (bytes((192, 0, 2, last)) for last in (2, 1, 9))
@@ -78,9 +79,14 @@ def test_a_whole_life() -> None:
     assert speaker.machines["web"].since == DOWN_AT
     assert speaker.stop(5.0) == [
         SendAdvertisement("web", 0),
-        SetAddresses("web", held=False),
-        Transition("web", "active", "initialize", "the director is stopping"),
+        Transition("web", "active", "active", "the director is stopping"),
     ]
+    assert not speaker.has_left
+    assert speaker.pass_time(9.0) == [
+        SetAddresses("web", held=False),
+        Transition("web", "active", "initialize", "stopped; no peer took over"),
+    ]
+    assert speaker.has_left
     assert speaker.next_deadline() is None
 
 
@@ -88,7 +94,7 @@ def test_priority_0_is_sent_once() -> None:
     speaker = active()
     assert SendAdvertisement("web", 0) in speaker.stop(11.0)
     assert speaker.stop(11.0) == []
-    assert speaker.set_routers([], 11.0) == []
+    assert SendAdvertisement("web", 0) not in speaker.set_routers([], 11.0)
 
 
 def test_a_stopping_director_starts_nothing() -> None:
@@ -112,7 +118,7 @@ def test_two_deadlines_met_at_once_are_both_delivered() -> None:
     """The trial machine lost a wake-up here, and 99 of 3,000 schedules ended with two Active routers."""
     speaker = active()
     machine = speaker.machines["web"]
-    machine.state = Active(adver_at=11.0, announce_at=11.0, announced=10, announced_at=1.0)
+    machine.group.state = Active(adver_at=11.0, announce_at=11.0, announced=10, announced_at=1.0)
     speaker._deadlines = [(11.0, "web")]
     assert speaker.pass_time(11.0) == [SendAdvertisement("web", 100), AnnounceAddresses("web")]
     assert machine.state == Active(12.0, 71.0, 11, 11.0)
@@ -129,7 +135,7 @@ def test_two_routers_due_at_once() -> None:
 def test_a_machine_that_does_not_move_on_is_no_busy_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("haagent.vrrp.speaker.step", lambda router, state, event, now: (state, []))
     speaker = active()
-    speaker.machines["web"].state = ACTIVE
+    speaker.machines["web"].group.state = ACTIVE
     speaker._deadlines = [(ACTIVE.announce_at, "web")]
     with pytest.raises(AssertionError, match="web does not move on"):
         speaker.pass_time(2000.0)
@@ -206,7 +212,7 @@ def test_takes_over_from_a_silent_one_and_says_whom() -> None:
 
 
 def test_every_other_event_is_explained_by_its_name() -> None:
-    assert explain(ROUTER, Initialize(), SegmentChanged(), 0.0, None) == "SegmentChanged"
+    assert explain(ROUTER, Initialize(), Initialize(), SegmentChanged(), 0.0, None) == "SegmentChanged"
 
 
 def test_discards_are_counted_by_interface_and_reason() -> None:
@@ -283,7 +289,7 @@ def test_auto_speaks_the_peers_form() -> None:
 
 def test_while_no_peer_was_heard_auto_speaks_both_forms_at_first_and_at_times() -> None:
     speaker = active()
-    said = [[read(each).checksum_form for each in speaker.utterance("web", 100)] for _ in range(40)]
+    said = [[read(each.message).checksum_form for each in speaker.utterance("web", 100)] for _ in range(40)]
     both = [ChecksumForm.RFC9568, ChecksumForm.PSEUDO_HEADER]
     assert [place for place, forms in enumerate(said, 1) if forms == both] == [1, 2, 3, 4, 16, 32]
     assert all(forms in (both, both[:1]) for forms in said)
@@ -295,7 +301,7 @@ def test_while_no_peer_was_heard_auto_speaks_both_forms_at_first_and_at_times() 
 @pytest.mark.parametrize("form", list(ChecksumForm))
 def test_a_configured_form_is_the_only_one(form: ChecksumForm) -> None:
     speaker = active(replace(WEB, checksum=form.value))
-    assert [read(each).checksum_form for each in speaker.utterance("web", 100)] == [form]
+    assert [read(each.message).checksum_form for each in speaker.utterance("web", 100)] == [form]
 
 
 def test_auto_keeps_the_peers_form_over_a_reload() -> None:
@@ -446,7 +452,7 @@ def test_another_primary_address_is_spoken_from_at_once() -> None:
 def test_terms_of_the_director_move_the_priority() -> None:
     speaker = active()
     assert speaker.effective_priority("web") == 100
-    assert speaker.set_tracking({"web": Tracking(priority=-60)}, 10.5)[0] == SendAdvertisement("web", 40)
+    assert speaker.set_tracking({"web": Tracking(terms=(Term("x", -60),))}, 10.5)[0] == SendAdvertisement("web", 40)
     assert speaker.effective_priority("web") == 40
     assert read(speaker.message("web", 40)).priority == 40
     hear(speaker, 50, 10.6)
@@ -488,5 +494,5 @@ def test_a_changed_segment_is_announced_to() -> None:
 )
 def test_names_of_the_states(state: Initialize | Backup | Active, name: str) -> None:
     machine = started().machines["web"]
-    machine.state = state
+    machine.group.state = state
     assert machine.state_name == name
