@@ -23,7 +23,7 @@ STEPS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="a real server, SERVICE/SERVER, a service or a virtual router")
+    parser.add_argument("subject", metavar="NAME", help="a real server, SERVICE/SERVER, a service or a virtual router")
     add_daemon(parser)
     parser.add_argument("--json", action="store_true", help="everything as one JSON object")
 
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
     path = find_socket(options)
     if path is None:
         return 1
-    match ask(path, Why(options.name)):
+    match ask(path, Why(options.subject)):
         case WhyAnswer() as answer:
             print(msgspec.json.encode(answer).decode() if options.json else "\n".join(lines(answer)))
             return 0
