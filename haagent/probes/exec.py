@@ -26,6 +26,7 @@ OUTPUT_LIMIT = 65536  # octets of standard output and error together
 READ_SIZE = 16384
 LONGEST_WEIGHT = 1000  # percent
 PATIENCE = 60.0
+PATH_SHOWN = 200
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
 
 
@@ -63,7 +64,7 @@ class Execution:
                 start_new_session=True,
             )
         except OSError as error:
-            return local(f"{plain(command[0])}: {os.strerror(error.errno or errno.EIO)}")
+            return local(f"{plain(command[0], PATH_SHOWN)}: {os.strerror(error.errno or errno.EIO)}")
         try:
             self._pidfd = os.pidfd_open(self._process.pid)
             output = self._output()

@@ -101,9 +101,10 @@ class TlsConversation:
         try:
             changed_at = os.stat(settings.ca_file).st_mtime if settings.ca_file else 0.0
             context = context_of(settings.verify, settings.ca_file, changed_at, self._protocols)
-        except (OSError, ssl.SSLError) as error:
-            reason = (error.strerror if isinstance(error, OSError) else "") or "no certificates in it"
-            return local(f"ca_file {settings.ca_file}: {reason}")
+        except ssl.SSLError:  # an OSError too
+            return local(f"ca_file {settings.ca_file}: no certificates in it")
+        except OSError as error:
+            return local(f"ca_file {settings.ca_file}: {error.strerror}")
         try:
             self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=self._name or None)
         except ValueError:

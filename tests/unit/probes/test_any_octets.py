@@ -14,7 +14,8 @@ from tests.probe_play import DATAGRAMS, STREAMS, conversation_for, hear
 BEGINNINGS = (
     b"", b"220 x\r\n250 x\r\n", b"+OK\r\n+OK\r\n", b"* OK\r\nl OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"+PONG\r\n",
     b"R\0\0\0\x08\0\0\0\0", b"R\0\0\0\x0c\0\0\0\x0bx=y,", b"\x30\x0c\2\1\2\x61\7\x0a\1\0\4\0\4\0",
-    b"\0\0\0\4\0\0\0\0\0",    b"SIP/2.0 200 OK\r\n", b"\x4a\0\0\0\x0a5.5\0", b"ff??00", b"HTTP/1.1 302 F\r\nLocation: ", b"\0\x20",
+    b"\0\0\0\4\0\0\0\0\0", b"SIP/2.0 200 OK\r\n",
+    b"\x4a\0\0\0\x0a5.5\0", b"ff??00", b"HTTP/1.1 302 F\r\nLocation: ", b"\0\x20",
 )  # fmt: skip
 PIECES = st.lists(st.one_of(st.binary(max_size=60), st.sampled_from(BEGINNINGS)), max_size=8)
 
