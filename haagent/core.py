@@ -11,12 +11,30 @@ from typing import Literal
 from msgspec import structs
 
 from haagent.config.model import Check, Config, InterfaceTrack, RealServer, VirtualRouter, VirtualService
+from haagent.health.blame import Blame, PeerView, blame
+from haagent.health.blame import Verdict as BlameVerdict
 from haagent.health.check import Failure
+from haagent.health.target_budget import sentence as stretched
+from haagent.health.target_budget import stretches
+from haagent.health.together import together
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import Counts, DestinationCounts, DestinationKey, ServiceKey, Table
 from haagent.pool.arp_leak import ArpAnswer, ArpTest, ArpVerdict, arp_tests, arp_verdicts
 from haagent.pool.desired import Adopted, Pool, destination_key, packed, pool, service_key, weights
+from haagent.pool.judgement import (
+    Judgement,
+    Seen,
+    changes,
+    effective,
+    is_plain,
+    is_worse,
+    judged,
+    suppresses,
+    with_shares,
+)
+from haagent.pool.judgement import next_deadline as judgement_deadline
+from haagent.pool.maintenance import MAINTENANCE, Files, drained_by_file, with_files
 from haagent.pool.marks import marks
 from haagent.pool.operator import (
     AUTOMATIC,
@@ -41,8 +59,20 @@ from haagent.snapshot import HealthState, ServiceState
 from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
 
 Instant = float
+ServerKey = tuple[str, str]  # service name, real server name
 Subject = Literal[
-    "configuration", "router", "service", "quorum", "tier", "real_server", "operator", "path", "arp", "table", "process"
+    "configuration",
+    "router",
+    "service",
+    "quorum",
+    "tier",
+    "real_server",
+    "operator",
+    "path",
+    "arp",
+    "table",
+    "process",
+    "judgement",
 ]
 
 # ---------------------------------------------------------------------------------------- events
@@ -100,6 +130,22 @@ class HealthChanged:
     detail: str
     failure: Failure = ""
     cause: str = ""  # one sentence: what is behind it, where that could be found out
+    weight: int | None = None  # percent of its weight that the real server asks for
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceObserved:
+    """The names of the files in the maintenance directory."""
+
+    files: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PeerSaw:
+    """What another director makes of the real servers."""
+
+    director: str
+    healths: Mapping[ServerKey, HealthState]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +201,8 @@ Event = (
     | ProcessLost
     | OperatorChanged
     | DeadlinePassed
+    | MaintenanceObserved
+    | PeerSaw
 )
 
 # --------------------------------------------------------------------------------------- effects
@@ -248,6 +296,7 @@ class Verdict:
     since: Instant = 0.0
     failure: Failure = ""
     cause: str = ""
+    weight: int | None = None
 
     @property
     def words(self) -> str:
@@ -275,7 +324,6 @@ class Standing:
     since: Instant
 
 
-ServerKey = tuple[str, str]  # service name, real server name
 Identity = tuple[Check, str, int, str, int]  # check without its name, address, port, through, mark
 
 
@@ -300,8 +348,15 @@ class Core:
     failures: tuple[str, ...] = ()
     repairs: int = 0
     overrides: Overrides = field(default_factory=dict)  # what operators said
+    judgements: dict[str, Judgement] = field(default_factory=dict)  # by service name
+    files: frozenset[str] = frozenset()  # in the maintenance directory
+    drained_by: Files = field(default_factory=dict)  # by which of them
+    peer_views: dict[str, PeerView] = field(default_factory=dict)  # by director
+    blame: Blame = field(default_factory=Blame)  # as of the last word of a peer
     observed_settings: Settings = field(default_factory=Settings)
     _settings: Settings = field(default_factory=Settings)
+    _deadlines: dict[str, Instant] = field(default_factory=dict)  # when a service is to be judged anew
+    _stretched: Mapping[str, float] = field(default_factory=dict)  # by what factor, by address
     _idle: list[ServerKey] = field(default_factory=list)  # drained, without connections in the last look
     _adopted: Adopted = field(default_factory=dict)
     _found: frozenset[ServiceKey] = frozenset()  # services that the kernel held at start
@@ -349,6 +404,10 @@ class Core:
                 return self._operate(overrides, now)
             case DeadlinePassed(wall):
                 return self._pass_deadline(wall, now)
+            case MaintenanceObserved(files):
+                return self._take_files(files, now)
+            case PeerSaw(director, healths):
+                return self._hear_peer(director, PeerView(now, healths))
 
     # ------------------------------------------------------------------ configuration
 
@@ -360,10 +419,16 @@ class Core:
         self._services = {service.name: service for service in config.virtual_services}
         self._path_marks = path_marks(config)
         self._path_table = path_table(config, self._path_marks)
+        was_stretched = self._stretched
         self._assign_probes(config)
         self._owned = owned_by(config, self._owned).with_table(self._path_table)
         self._paved = self._find_paved()
         effects: list[Effect] = [Record("configuration", config.director.name, previous, "running", "loaded")]
+        effects += [
+            Record("judgement", address, "", "stretched", stretched(address, factor, config.director.probe_budget))
+            for address, factor in self._stretched.items()
+            if was_stretched.get(address) != factor
+        ]
         effects += self._levels_of("vrrp")
         effects += self._levels_of("prober")
         self.pools = {name: each for name, each in self.pools.items() if name in self._services}
@@ -373,6 +438,9 @@ class Core:
         }
         live = set(self.probes_of)
         self.standings = {key: each for key, each in self.standings.items() if key in live}
+        self.judgements = {name: each for name, each in self.judgements.items() if name in self._services}
+        self._deadlines = {name: at for name, at in self._deadlines.items() if name in self._services}
+        self.drained_by = drained_by_file(config.virtual_services, self.files)
         for service in config.virtual_services:
             effects += self._compute(service, now)
         self.paths = {key: each for key, each in self.paths.items() if key in live}
@@ -418,7 +486,17 @@ class Core:
                         for check, port in own
                         if travels(check)
                     )
-        self._ids, self.probes = ids, probes
+        self._ids = ids
+        self._stretched = stretches(
+            ((each.through or each.address, each.check.interval) for each in probes.values()),
+            config.director.probe_budget,
+        )
+        self.probes = {
+            id_: structs.replace(each, interval=each.check.interval * factor)
+            if (factor := self._stretched.get(each.through or each.address))
+            else each
+            for id_, each in probes.items()
+        }
         self.verdicts = {id_: self.verdicts.get(id_, Verdict()) for id_ in probes}
 
     def _next_id(self) -> int:
@@ -432,9 +510,10 @@ class Core:
         if before is None:
             return []  # no longer wanted: the report crossed a reload
         since = before.since if before.health == event.health else now
-        self.verdicts[event.id] = Verdict(event.health, event.detail, since, event.failure, event.cause)
+        weight = before.weight if event.weight is None else event.weight
+        self.verdicts[event.id] = Verdict(event.health, event.detail, since, event.failure, event.cause, weight)
         effects: list[Effect] = []
-        is_same = before.health == event.health
+        is_same = before.health == event.health and before.weight == weight
         for name in dict.fromkeys(service for service, _ in self._users[event.id]):
             effects += self._compute(self._services[name], now)
         return effects if is_same else [*effects, self._wanted(), *self._track()]
@@ -458,6 +537,7 @@ class Core:
                     )
             self.standings[key] = after
 
+        effects += self._weigh(service, now)
         old = self.pools.get(service.name)
         new = self.pools[service.name] = self._pool(service, self.overrides)
         if service.quorum + service.quorum_hysteresis > 1 and (old is None or old.has_quorum != new.has_quorum):
@@ -470,9 +550,53 @@ class Core:
         def health(server: RealServer) -> HealthState:
             return self.standings[service.name, server.name].health
 
-        old = self.pools.get(service.name)
-        wanted, adopted = operated(service, self._adopted, overrides)
-        return pool(wanted, health, adopted, old.memory if old else None)
+        wanted, adopted = operated(service, self._adopted, with_files(self._services, overrides, self.drained_by))
+        old, judgement = self.pools.get(service.name), self.judgements.get(service.name, Judgement())
+
+        def look(*, is_damped: bool) -> Pool:
+            def told(server: RealServer) -> HealthState:
+                return effective(judgement, server.name, health(server), is_damped=is_damped)
+
+            return pool(wanted, told, adopted, old.memory if old else None)
+
+        found = look(is_damped=True)
+        if suppresses(judgement) and is_worse(found, undamped := look(is_damped=False)):
+            found = undamped
+        return with_shares(wanted, judgement, found)
+
+    def _weigh(self, service: VirtualService, now: Instant) -> list[Effect]:
+        """Judge one service's real servers by more than their verdicts; records for what changed."""
+        before = self.judgements.get(service.name, Judgement())
+        seen = self._seen(service)
+        if is_plain(service) and not before.servers and all(each.asked is None for each in seen.values()):
+            return []
+        after = self.judgements[service.name] = judged(service, seen, before, now)
+        self._deadlines.pop(service.name, None)
+        if (at := judgement_deadline(service, after, now)) is not None:
+            self._deadlines[service.name] = at
+        return [
+            Record("judgement", f"{service.name}/{each.name}", each.previous, each.state, each.cause)
+            for each in changes(service, before, after, now)
+        ]
+
+    def _seen(self, service: VirtualService) -> dict[str, Seen]:
+        old, known = self.pools.get(service.name), self.judgements.get(service.name, Judgement()).servers
+        words = with_files(self._services, self.overrides, self.drained_by)
+        wanted = {server.name: server.weight for server in operated(service, {}, words)[0].real_servers}
+        seen = {}
+        for server in service.real_servers:
+            asked = [self.verdicts[id_].weight for id_ in self.probes_of[service.name, server.name]]
+            served = old is not None and server.name in old.serving
+            if server.name not in known:  # found in the kernel, or under another name before a reload
+                target = destination_key(server.address, server.port)
+                served = served or bool(self._adopted.get((service_key(service), target)))
+            seen[server.name] = Seen(
+                self.standings[service.name, server.name].health,
+                min((weight for weight in asked if weight is not None), default=None),
+                is_wanted=wanted.get(server.name, 0) > 0,
+                served=served,
+            )
+        return seen
 
     def _set_state(self, service: VirtualService, now: Instant) -> list[Effect]:
         before, each = self.states.get(service.name), self.pools[service.name]
@@ -517,11 +641,9 @@ class Core:
         verdicts = [(self.probes[id_].check.name, self.verdicts[id_]) for id_ in self.probes_of[key]]
         if not verdicts:
             return Standing("up", "no check is configured", 0.0)
-        for health in ("down", "unknown"):
-            failing = [(name, verdict) for name, verdict in verdicts if verdict.health == health]
-            if failing:
-                return Standing(health, "; ".join(f"{name}: {v.words}" for name, v in failing), 0.0)
-        return Standing("up", "; ".join(f"{name}: {v.words}" for name, v in verdicts), 0.0)
+        health = together([verdict.health for _, verdict in verdicts], self._services[key[0]].require)
+        telling = [(name, verdict) for name, verdict in verdicts if health in ("up", verdict.health)]
+        return Standing(health, "; ".join(f"{name}: {v.words}" for name, v in telling), 0.0)
 
     # ------------------------------------------------------------------ the way of the clients
 
@@ -584,6 +706,10 @@ class Core:
         """When DeadlinePassed is due (wall clock): ask after every event. 0: something is due now."""
         return 0.0 if self._idle else next_deadline(self.overrides)
 
+    def next_instant(self) -> Instant | None:
+        """When DeadlinePassed is due by the monotonic clock: ask after every event."""
+        return min(self._deadlines.values(), default=None)
+
     def projected(self, overrides: Overrides) -> dict[str, Pool]:
         """The pools of the services about which `overrides` says something else than is known, as they would be."""
         names = {key[0] for key, word in overrides.items() if self.overrides.get(key) != word}
@@ -594,7 +720,59 @@ class Core:
             return []
         me = self.config.director.name
         overrides = advance(finish(self.overrides, self._idle, wall, me), wall, me)
-        return [] if overrides == self.overrides else [StoreOverrides(overrides), *self._operate(overrides, now)]
+        effects: list[Effect] = []
+        if overrides != self.overrides:
+            effects = [StoreOverrides(overrides), *self._operate(overrides, now)]
+        due = [name for name, at in self._deadlines.items() if at <= now]
+        for name in due:
+            effects += self._compute(self._services[name], now)
+        return [*effects, self._wanted(), *self._track()] if due else effects
+
+    def _take_files(self, files: frozenset[str], now: Instant) -> list[Effect]:
+        """Recompute the services about which a maintenance file says something else; records for that."""
+        self.files = files
+        before, self.drained_by = self.drained_by, drained_by_file(self._services.values(), files)
+        changed = [key for key in before.keys() | self.drained_by.keys() if before.get(key) != self.drained_by.get(key)]
+        effects: list[Effect] = []
+        for service, server in sorted(changed):
+            old, new = before.get((service, server)), self.drained_by.get((service, server))
+            cause = f"the file {new}" if new else f"the file {old} is gone"
+            previous, state = ("drained" if each else "enabled" for each in (old, new))
+            effects.append(Record("operator", f"{service}/{server}", previous, state, cause, MAINTENANCE))
+        for name in sorted({service for service, _ in changed if service in self._services}):
+            effects += self._compute(self._services[name], now)
+        return [*effects, self._wanted(), *self._track()] if changed and self.config else effects
+
+    def _hear_peer(self, director: str, view: PeerView) -> list[Effect]:
+        self.peer_views[director] = view
+        before, self.blame = self.blame, self.find_blame()
+        if self.config is None or before.here == self.blame.here:
+            return []
+        me = self.config.director.name
+        effects: list[Effect] = [
+            Record("judgement", name, "", "at fault", f"{me} reaches none of its real servers, {director} does")
+            for name in sorted(self.blame.here - before.here)
+        ]
+        effects += [
+            Record("judgement", name, "at fault", "", f"{me} is not at fault any more")
+            for name in sorted(before.here - self.blame.here)
+        ]
+        return [*effects, *self._track()]
+
+    def find_blame(self) -> Blame:
+        """Whether the pools are at fault or this director, as far as that can be told now."""
+        return blame(
+            {
+                key: BlameVerdict(each.health, each.since, max(pace(self.probes[id_]) for id_ in self.probes_of[key]))
+                for key, each in self.standings.items()
+                if self.probes_of.get(key)
+            },
+            self.peer_views,
+        )
+
+    def healths(self) -> dict[ServerKey, HealthState]:
+        """What peers are told."""
+        return {key: each.health for key, each in self.standings.items() if self.probes_of.get(key)}
 
     def _operate(self, overrides: Overrides, now: Instant) -> list[Effect]:
         """Recompute the services about which something new was said; records for that."""
@@ -674,7 +852,10 @@ class Core:
             return []
         match process:
             case "vrrp":
-                settings = tuple(router_settings(router) for router in self.config.virtual_routers)
+                groups = {name: each.name for each in self.config.virtual_router_groups for name in each.routers}
+                settings = tuple(
+                    router_settings(router, groups.get(router.name, "")) for router in self.config.virtual_routers
+                )
                 return [SetTracking(dict(self._tracking)), SetRouters(settings)]
             case "prober":
                 return [
@@ -703,6 +884,11 @@ class Core:
             return []
         self._tracking = now_tracked
         return [SetTracking(dict(now_tracked))]
+
+
+def pace(probe: Probe) -> float:
+    """Seconds from one result to the next, at most."""
+    return (probe.interval or probe.check.interval) + probe.check.timeout
 
 
 def pool_state(each: Pool) -> ServiceState:
@@ -763,7 +949,7 @@ def owned_by(config: Config, owned: Owned) -> Owned:
     return Owned(owned.services | services, owned.destinations | destinations)
 
 
-def router_settings(router: VirtualRouter) -> RouterSettings:
+def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:
     """The part of the configuration that the vrrp process gets."""
     return RouterSettings(
         name=router.name,

@@ -56,6 +56,19 @@ class CheckStatus(Struct, frozen=True, kw_only=True):
     health: HealthState
     since: float
     detail: str  # the last result in one sentence
+    weight: int | None = None  # percent of its weight that the real server asks for
+
+
+class JudgementStatus(Struct, frozen=True, kw_only=True):
+    """What beside the verdicts decides about a real server: damping, slow start, its wishes, limits, files."""
+
+    penalty: float = 0.0  # for a verdict that keeps changing
+    eligible_at: float = 0.0  # kept out for that until then; 0: it is not
+    share: float = 1.0  # of its weight, now
+    warm_at: float = 0.0  # its slow start ends then; 0: it has none, or is through
+    percent: int | None = None  # of its weight that is followed of what it asks for; None: it never asked
+    held_until: float = 0.0  # down, and in service until then: too many went down at once; 0: it is not
+    maintenance_file: str = ""  # that drains it
 
 
 class OverrideStatus(Struct, frozen=True, kw_only=True):
@@ -78,6 +91,7 @@ class RealServerStatus(Struct, frozen=True, kw_only=True):
     health: HealthState  # all checks together
     admin: AdminState = "enabled"  # what an operator said
     override: OverrideStatus | None = None  # None: the configuration and the checks decide alone
+    judgement: JudgementStatus | None = None  # None: the verdict is all there is
     since: float  # of health
     reason: str  # one sentence
     configured_weight: int

@@ -10,12 +10,17 @@ from msgspec import structs
 
 from haagent.config.model import ALL_PORTS, PortRange, RealServer, SorryServer, VirtualService
 from haagent.core import Core, Instant, pool_cause
+from haagent.health.damping import eligible_at, penalty_at
+from haagent.health.slow_start import ends_at
 from haagent.ipvs.table import DestinationCounts, ServiceKey
 from haagent.pool.desired import destination_key, service_key
+from haagent.pool.judgement import Judgement, hold, suppression
+from haagent.pool.maintenance import strangers, with_files
 from haagent.pool.operator import AUTOMATIC, Override, left, unknown
 from haagent.pool.path import path_addresses
 from haagent.snapshot import (
     CheckStatus,
+    JudgementStatus,
     OverrideStatus,
     PeerStatus,
     ProcessStatus,
@@ -57,7 +62,7 @@ def snapshot(
         routers=routers,
         services=services,
         processes=processes,
-        problems=(*_problems(core, routers, services, processes), *problems),
+        problems=(*_problems(core, routers, services, processes, clock.monotonic), *problems),
         table_repairs=core.repairs,
         peers=peers,
     )
@@ -124,6 +129,7 @@ def _real_server(
                 health=core.verdicts[id_].health,
                 since=clock.to_wall(core.verdicts[id_].since),
                 detail=core.verdicts[id_].detail,
+                weight=core.verdicts[id_].weight,
             )
             for name, id_ in zip(service.checks, core.probes_of[service.name, server.name], strict=True)
         ),
@@ -135,8 +141,32 @@ def _real_server(
         path_reason=path.verdict.sentence,
         path_since=clock.to_wall(path.since) if path.verdict.state else 0.0,
     )
-    word = core.overrides.get((service.name, server.name), AUTOMATIC)
-    return with_override(_with_counts(status, counts), word, counts)
+    status = structs.replace(status, judgement=_judgement(core, service, server.name, clock))
+    key_ = service.name, server.name
+    word = core.overrides.get(key_, AUTOMATIC)
+    status = with_override(_with_counts(status, counts), word, counts)
+    if key_ in core.drained_by:  # the stricter word
+        files = {key_: core.drained_by[key_]}
+        status = structs.replace(status, admin=with_files({service.name: service}, {key_: word}, files)[key_].admin)
+    return status
+
+
+def _judgement(core: Core, service: VirtualService, name: str, clock: Clock) -> JudgementStatus | None:
+    judgement, file = core.judgements.get(service.name), core.drained_by.get((service.name, name), "")
+    each = judgement.servers.get(name) if judgement else None
+    if judgement is None or each is None:
+        return JudgementStatus(maintenance_file=file) if file else None
+    damping, start, held = service.damping, service.slow_start, judgement.removals.held.get(name)
+    eligible = eligible_at(damping, each.damped) if damping else None
+    return JudgementStatus(
+        penalty=round(penalty_at(damping, each.damped, clock.monotonic), 3) if damping else 0.0,
+        eligible_at=0.0 if eligible is None else clock.to_wall(eligible),
+        share=each.share,
+        warm_at=clock.to_wall(ends_at(start, each.ramp_since)) if start and each.ramp_since is not None else 0.0,
+        percent=each.followed.percent,
+        held_until=0.0 if held is None else clock.to_wall(held),
+        maintenance_file=file,
+    )
 
 
 def with_override(status: RealServerStatus, word: Override, counts: DestinationCounts) -> RealServerStatus:
@@ -219,6 +249,7 @@ def _problems(
     routers: tuple[RouterStatus, ...],
     services: tuple[ServiceStatus, ...],
     processes: tuple[ProcessStatus, ...],
+    now: Instant,
 ) -> Iterable[str]:
     """What makes `haagent status` exit 2: one sentence each."""
     for router in routers:
@@ -236,10 +267,30 @@ def _problems(
         for server in service.real_servers:
             if not server.sorry and server.health == "down" and server.admin == "enabled":
                 yield f"real server {server.name} of {service.name} is down: {server.reason}"
+        yield from _judgement_problems(core, service, core.judgements.get(service.name), now)
     yield from _path_problems(core)
+    yield from core.find_blame().sentences
     for process in processes:
         if not process.running:
             yield f"the {process.name} process is not running"
     yield from core.failures
     if core.config is not None:
         yield from unknown(core.overrides, core.config.virtual_services)
+        for file in strangers(core.config.virtual_services, core.files):
+            yield f"the maintenance file {file} names no real server: ADDRESS, ADDRESS:PORT, a name or SERVICE:SERVER"
+
+
+def _judgement_problems(core: Core, service: ServiceStatus, judgement: Judgement | None, now: Instant) -> Iterable[str]:
+    """Who is kept out although it is up, and who is kept in although it is down."""
+    if judgement is None or core.config is None:
+        return
+    configured = next(each for each in core.config.virtual_services if each.name == service.name)
+    for server in service.real_servers:
+        each = judgement.servers.get(server.name)
+        if each is None:
+            continue
+        if server.health == "up" and (why := suppression(configured, each, now)):
+            state = "serves for want of others, and flaps" if server.weight else "is kept out"
+            yield f"real server {server.name} of {service.name} {state}: {why}"
+        if why := hold(configured, judgement, server.name, now):
+            yield f"real server {server.name} of {service.name} is {why}"

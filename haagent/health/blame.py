@@ -15,13 +15,16 @@ from haagent.health.check import HealthState
 Instant = float
 ServerKey = tuple[str, str]  # service name, real server name
 TOGETHER = 10.0  # seconds: failures nearer together are one event
-SETTLED = 2.0  # seconds after our last failure from which on a peer's word counts
+SETTLED = 2.0  # seconds that a peer's word must be newer than our last failure, beside its own `doubt`
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
+    """`doubt`: seconds by which two directors that check the same may come to it apart."""
+
     health: HealthState
     since: Instant
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def blame(verdicts: Mapping[ServerKey, Verdict], peers: Mapping[str, PeerView]) 
     if fallen and not here and len(fallen) == len(services) and len(verdicts) > 1:
         last = [max(verdict.since for verdict in each.values()) for each in fallen.values()]
         first = min(verdict.since for verdict in verdicts.values())
-        if max(last) - first <= TOGETHER and not _is_confirmed(verdicts, max(last), peers):
+        if max(last) - first <= TOGETHER and not _is_confirmed(verdicts, peers):
             sentences.append(
                 f"all {len(verdicts)} real servers that this director checks went down within "
                 f"{max(1.0, max(last) - first):.0f} s: look at its own interfaces and routes first"
@@ -74,17 +77,22 @@ def _is_down(servers: Mapping[ServerKey, Verdict]) -> bool:
 
 def _who_sees_them(servers: Mapping[ServerKey, Verdict], peers: Mapping[str, PeerView]) -> tuple[str, int] | None:
     """A peer that sees half of them or more up, and how many."""
-    last = max(verdict.since for verdict in servers.values())
+    settled = _settled(servers)
     for peer, view in sorted(peers.items()):
         up = sum(1 for key in servers if view.healths.get(key) == "up")
-        if view.at >= last + SETTLED and 2 * up >= len(servers):
+        if view.at >= settled and 2 * up >= len(servers):
             return peer, up
     return None
 
 
-def _is_confirmed(verdicts: Mapping[ServerKey, Verdict], last: Instant, peers: Mapping[str, PeerView]) -> bool:
+def _settled(servers: Mapping[ServerKey, Verdict]) -> Instant:
+    """From when on a peer's word counts."""
+    return max(verdict.since + verdict.doubt for verdict in servers.values()) + SETTLED
+
+
+def _is_confirmed(verdicts: Mapping[ServerKey, Verdict], peers: Mapping[str, PeerView]) -> bool:
     """Whether a peer sees them all down too: then it is not us."""
     return any(
-        view.at >= last + SETTLED and all(view.healths.get(key) == "down" for key in verdicts)
+        view.at >= _settled(verdicts) and all(view.healths.get(key) == "down" for key in verdicts)
         for view in peers.values()
     )

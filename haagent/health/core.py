@@ -64,9 +64,14 @@ class ProberCore:
             if probe is None or is_other_try(probe, target.probe):
                 effects += self._forget(id)
         for id, probe in wanted.items():
-            if id not in self._targets:
+            known = self._targets.get(id)
+            if known is None:
                 self._targets[id] = Target(probe, Health(probe.health))
-                self._schedule.add(id, probe.check.interval, now)
+                self._schedule.add(id, probe.pace, now)
+            elif known.probe.pace != probe.pace:  # the same try, rarer or more often
+                self._schedule.remove(id)
+                self._schedule.add(id, probe.pace, now)
+                known.probe = probe
         return effects
 
     def _forget(self, id: int) -> list[Effect]:
@@ -107,7 +112,7 @@ class ProberCore:
         # A try that ran into its deadline ends just when the next is due, if timeout equals interval: that one is
         # late, not lost.
         missed_at, target.missed_at = target.missed_at, None
-        if missed_at is not None and now - missed_at <= lateness(target.probe.check.interval):
+        if missed_at is not None and now - missed_at <= lateness(target.probe.pace):
             effects.append(start(target))
         return effects
 

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from haagent.config.model import VirtualService
+from haagent.health import slow_start
 from haagent.health.check import HealthState
 from haagent.health.damping import Damped, changed, decayed, eligible_at, penalty_at
 from haagent.health.dynamic_weight import WHOLE, Followed, follow, next_change_at
 from haagent.health.removal import Limits, Removals, limited, next_release_at
-from haagent.health.slow_start import next_step_at, scaled, share
+from haagent.health.slow_start import next_step_at, scaled
+from haagent.ipvs.table import DestinationKey
 from haagent.pool.desired import Pool, destination_key
 
 Instant = float
@@ -41,6 +43,7 @@ class ServerJudgement:
     damped: Damped = NEVER
     ramp_since: Instant | None = None  # None: it has its whole share
     followed: Followed = NOBODY_ASKED
+    share: float = 1.0  # of its weight, now
     is_in: bool = False  # by verdict, damping and operators
 
 
@@ -100,10 +103,21 @@ def _server(
         ramp_since = None
     elif not before.is_in and not seen.served:
         ramp_since = now
-    elif ramp_since is not None and share(service.slow_start, ramp_since, now) >= 1:
+    elif ramp_since is not None and slow_start.share(service.slow_start, ramp_since, now) >= 1:
         ramp_since = None
     followed = follow(service.dynamic_weight, before.followed, seen.asked, now)
-    return ServerJudgement(before.target, verdict, damped, ramp_since, followed, is_in)
+    part = (
+        1.0
+        if service.slow_start is None or ramp_since is None
+        else slow_start.share(service.slow_start, ramp_since, now)
+    )
+    part *= (WHOLE if followed.percent is None else followed.percent) / WHOLE
+    return ServerJudgement(before.target, verdict, damped, ramp_since, followed, part, is_in)
+
+
+def is_plain(service: VirtualService) -> bool:
+    """Whether nothing of this is configured: without wishes of real servers, there is nothing to remember."""
+    return service.slow_start is None and service.damping is None and service.maximum_removal >= 1
 
 
 def next_deadline(service: VirtualService, judgement: Judgement, now: Instant) -> Instant | None:
@@ -131,40 +145,33 @@ def effective(judgement: Judgement, name: str, health: HealthState, *, is_damped
     return health
 
 
+def suppresses(judgement: Judgement) -> bool:
+    return any(each.damped.suppressed for each in judgement.servers.values())
+
+
 def is_worse(damped: Pool, undamped: Pool) -> bool:
     """Whether damping alone would cost the service its quorum, or freeze it: then damping does not count."""
     return (undamped.has_quorum and not damped.has_quorum) or (damped.is_frozen and not undamped.is_frozen)
 
 
-def part(service: VirtualService, judgement: Judgement, name: str, now: Instant) -> float:
-    """The share of its weight that a real server gets now."""
-    each = judgement.servers.get(name)
-    if each is None:
-        return 1.0
-    warm = 1.0
-    if service.slow_start is not None and each.ramp_since is not None:
-        warm = share(service.slow_start, each.ramp_since, now)
-    return warm * (WHOLE if each.followed.percent is None else each.followed.percent) / WHOLE
-
-
-def with_shares(service: VirtualService, judgement: Judgement, pool: Pool, now: Instant) -> Pool:
+def with_shares(service: VirtualService, judgement: Judgement, pool: Pool) -> Pool:
     """The pool with the weights of those that serve reduced, or raised, to their shares.
 
     At least 1, but for one that asked to be drained; and if all did, each gets 1: nobody serves while nobody does.
     """
+    if all(each.share == 1.0 for each in judgement.servers.values()):
+        return pool
     destinations = dict(pool.service.destinations)
-    changed_weights: dict[str, int] = {}
+    weights: dict[DestinationKey, int] = {}
     for server in service.real_servers:
         target = destination_key(server.address, server.port)
         if server.name in pool.serving and target in destinations:
-            weight, of_it = destinations[target].weight, part(service, judgement, server.name, now)
-            changed_weights[server.name] = min(LARGEST_WEIGHT, scaled(weight, of_it)) if of_it > 0 else 0
-    if not any(changed_weights.values()):
-        changed_weights = dict.fromkeys(changed_weights, 1)
-    for server in service.real_servers:
-        if server.name in changed_weights:
-            target = destination_key(server.address, server.port)
-            destinations[target] = replace(destinations[target], weight=changed_weights[server.name])
+            known = judgement.servers.get(server.name)
+            share = 1.0 if known is None else known.share
+            weights[target] = min(LARGEST_WEIGHT, scaled(destinations[target].weight, share)) if share > 0 else 0
+    if not any(weights.values()):
+        weights = dict.fromkeys(weights, 1)
+    destinations |= {target: replace(destinations[target], weight=weight) for target, weight in weights.items()}
     return replace(pool, service=replace(pool.service, destinations=destinations))
 
 

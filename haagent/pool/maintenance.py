@@ -15,6 +15,7 @@ from haagent.pool.operator import AUTOMATIC, Override, Overrides, ServerKey
 from haagent.snapshot import AdminState
 
 Files = Mapping[ServerKey, str]  # the file's name
+MAINTENANCE = "maintenance_directory"  # the actor
 _STRICTNESS: Mapping[AdminState, int] = {"enabled": 0, "drained": 1, "disabled": 2}
 
 

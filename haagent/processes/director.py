@@ -41,8 +41,10 @@ from haagent.core import (
     Effect,
     Event,
     HealthChanged,
+    MaintenanceObserved,
     Notify,
     OperatorChanged,
+    PeerSaw,
     ProcessConnected,
     ProcessLost,
     Record,
@@ -75,6 +77,7 @@ from haagent.processes.history_stream import HistoryStream
 from haagent.processes.hook_runner import HookRunner
 from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.log import open_log
+from haagent.processes.maintenance_watch import MaintenanceWatch
 from haagent.processes.peers import PeerExchange, read_secret
 from haagent.processes.recollection import Recollection
 from haagent.processes.supervisor import EXIT_CONFIGURATION
@@ -126,6 +129,9 @@ class Director:
         self._observer_says = ""
         self._connected_at: dict[Name, float] = {}
         self._started_at = time.time()
+        self._maintenance = MaintenanceWatch(
+            lambda: self._config.director.maintenance_directory, lambda files: self._deliver(MaintenanceObserved(files))
+        )
         self._stop = asyncio.Event()
         self._dirty = asyncio.Event()
         self._observed = asyncio.Event()
@@ -140,6 +146,7 @@ class Director:
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         loop.add_reader(self._options.alive, self._stop.set)
         self._hooks.set_hooks(self._config.hooks)
+        await self._maintenance.look()
         if refusal := await self._adopt():
             print(f"haagent: {refusal}", file=sys.stderr, flush=True)
             return EXIT_CONFIGURATION
@@ -160,6 +167,7 @@ class Director:
             asyncio.create_task(self._beat()),
             asyncio.create_task(self._feed_observer()),
             asyncio.create_task(self._arp_watch.run()),
+            asyncio.create_task(self._maintenance.run()),
         ]
         self._say("READY")
         await self._stop.wait()
@@ -226,9 +234,11 @@ class Director:
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
-        deadline = self._core.next_deadline()
-        if deadline is not None:
-            pause = min(max(DEADLINE_PAUSE, deadline - time.time()), DEADLINE_CHECK_INTERVAL)
+        deadline, instant = self._core.next_deadline(), self._core.next_instant()
+        pauses = [] if deadline is None else [min(deadline - time.time(), DEADLINE_CHECK_INTERVAL)]
+        pauses += [] if instant is None else [instant - time.monotonic()]
+        if pauses:
+            pause = max(DEADLINE_PAUSE, min(pauses))
             self._deadline = asyncio.get_running_loop().call_later(pause, self._wake)
 
     def _wake(self) -> None:
@@ -333,7 +343,16 @@ class Director:
             self._complain(secret)
             return
         name = self._config.director.name
-        self._peers = PeerExchange(name, peers, secret, lambda: self._core.overrides, self._hear_peer, self._complain)
+        self._peers = PeerExchange(
+            name,
+            peers,
+            secret,
+            lambda: self._core.overrides,
+            self._hear_peer,
+            self._complain,
+            healths=lambda: self._core.healths(),
+            saw=lambda director, healths: self._deliver(PeerSaw(director, healths)),
+        )
         self._peers.start()
 
     def _hear_peer(self, theirs: Overrides) -> None:
@@ -383,7 +402,9 @@ class Director:
                 said = messages.decode_from_prober(payload)
                 match said:
                     case messages.HealthReported():
-                        self._deliver(HealthChanged(said.id, said.health, said.detail, said.failure, said.cause))
+                        self._deliver(
+                            HealthChanged(said.id, said.health, said.detail, said.failure, said.cause, said.weight)
+                        )
                     case messages.Remembered():
                         self._recollection.hear(said)
             case "observer":
@@ -537,7 +558,12 @@ class Director:
             problems=tuple(
                 filter(
                     None,
-                    (self._storage_problem, self._secret_problem, *(self._peers.problems() if self._peers else ())),
+                    (
+                        self._storage_problem,
+                        self._secret_problem,
+                        self._maintenance.problem,
+                        *(self._peers.problems() if self._peers else ()),
+                    ),
                 )
             ),
             peers=self._peers.statuses() if self._peers else (),

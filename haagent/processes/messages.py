@@ -38,6 +38,7 @@ class Probe(Struct, frozen=True, kw_only=True):
     health: HealthState = "unknown"  # the verdict so far, for a prober that starts anew
     through: str = ""  # a path probe: the address of the real server that must answer for `address` ...
     mark: int = 0  # ... and the firewall mark that leads there
+    interval: float = 0.0  # instead of the check's own; 0: that
 
 
 class SetProbes(Struct, frozen=True, tag="set_probes"):

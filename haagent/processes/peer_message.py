@@ -11,12 +11,14 @@ message that was recorded is good for no other conversation, and no clock is nee
 
 import hmac
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
-from haagent.pool.operator import Override, Overrides
+from haagent.pool.operator import Override, Overrides, ServerKey
+from haagent.snapshot import HealthState
 
 GREETING = b"haagent 1"
 NONCE_SIZE, TAG_SIZE = 32, 32
@@ -25,6 +27,7 @@ SIZE_LIMIT = 8 << 20  # octets of a frame: some 40,000 words
 LEAST_SECRET = 16  # octets
 
 Direction = Literal["call", "answer"]
+Healths = Mapping[ServerKey, HealthState]
 
 
 class _Word(Struct, frozen=True, array_like=True):
@@ -33,12 +36,23 @@ class _Word(Struct, frozen=True, array_like=True):
     override: Override
 
 
+class _Seen(Struct, frozen=True, array_like=True):
+    service: str
+    server: str
+    health: HealthState
+
+
 class Told(Struct, frozen=True, kw_only=True):
-    """One director's words."""
+    """One director's words, and what it makes of the real servers."""
 
     director: str
     nonce: bytes = b""  # of a call
     words: tuple[_Word, ...] = ()
+    seen: tuple[_Seen, ...] = ()
+
+    @property
+    def healths(self) -> Healths:
+        return {(each.service, each.server): each.health for each in self.seen}
 
     @property
     def overrides(self) -> Overrides:
@@ -60,9 +74,22 @@ def nonce_of(octets: bytes) -> bytes | str:
     return octets[len(GREETING) :]
 
 
-def sealed(direction: Direction, secret: bytes, nonces: bytes, director: str, nonce: bytes, words: Overrides) -> bytes:
+def sealed(
+    direction: Direction,
+    secret: bytes,
+    nonces: bytes,
+    director: str,
+    nonce: bytes,
+    words: Overrides,
+    healths: Healths | None = None,
+) -> bytes:
     """The octets of a frame. `nonces`: those of the conversation so far; `nonce`: the caller's own."""
-    told = Told(director=director, nonce=nonce, words=tuple(_Word(*key, word) for key, word in _items(words)))
+    told = Told(
+        director=director,
+        nonce=nonce,
+        words=tuple(_Word(*key, word) for key, word in _items(words)),
+        seen=tuple(_Seen(*key, health) for key, health in sorted((healths or {}).items())),
+    )
     payload = _encode(told)
     return tag(direction, secret, nonces, payload) + payload
 

@@ -22,6 +22,7 @@ from haagent.processes.peer_message import (
     LEAST_SECRET,
     NONCE_SIZE,
     SIZE_LIMIT,
+    Healths,
     Told,
     challenge,
     nonce_of,
@@ -53,7 +54,7 @@ def read_secret(path: Path) -> bytes | str:
 
 class PeerExchange:
     """`start` begins, `changed` tells the others at once, `close` ends. `words` gives what is known here, `heard` gets
-    what a peer knows."""
+    what a peer knows; `healths` and `saw` likewise for what is made of the real servers."""
 
     def __init__(
         self,
@@ -63,9 +64,13 @@ class PeerExchange:
         words: Callable[[], Overrides],
         heard: Callable[[Overrides], None],
         complain: Callable[[str], None],
+        *,
+        healths: Callable[[], Healths] = dict,
+        saw: Callable[[str, Healths], None] = lambda director, healths: None,
     ) -> None:
         self._name, self._peers, self._secret = name, peers, secret
         self._words, self._heard, self._complain = words, heard, complain
+        self._healths, self._saw = healths, saw
         self._failures: dict[str, int] = {}
         self._statuses: dict[str, PeerStatus] = {}
         self._wakes: dict[str, asyncio.Event] = {}
@@ -136,6 +141,7 @@ class PeerExchange:
         if told.director != endpoint.director:
             return f"it calls itself {told.director}"
         self._heard(told.overrides)
+        self._saw(told.director, told.healths)
         return ""
 
     async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Told | str:
@@ -143,7 +149,7 @@ class PeerExchange:
         if isinstance(theirs, str):
             return theirs
         ours = secrets.token_bytes(NONCE_SIZE)
-        writer.write(frame(sealed("call", self._secret, theirs, self._name, ours, self._words())))
+        writer.write(frame(sealed("call", self._secret, theirs, self._name, ours, self._words(), self._healths())))
         await writer.drain()
         return opened("answer", self._secret, theirs + ours, await _read_frame(reader))
 
@@ -201,7 +207,10 @@ class PeerExchange:
         if told.director not in self._wakes:
             return f"it calls itself {told.director}, which is none of our peers"
         self._heard(told.overrides)
-        writer.write(frame(sealed("answer", self._secret, ours + told.nonce, self._name, b"", self._words())))
+        self._saw(told.director, told.healths)
+        writer.write(
+            frame(sealed("answer", self._secret, ours + told.nonce, self._name, b"", self._words(), self._healths()))
+        )
         await writer.drain()
         return ""
 

@@ -150,7 +150,7 @@ def fault(raised: Exception) -> ProbeResult:
 
 def probes_of(message: messages.SetProbes) -> ProbesSet:
     return ProbesSet(
-        tuple(Probe(p.id, p.check, p.address, p.port, p.health, p.through, p.mark) for p in message.probes)
+        tuple(Probe(p.id, p.check, p.address, p.port, p.health, p.through, p.mark, p.interval) for p in message.probes)
     )
 
 
