@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from haagent.config.model import TcpCheck
+from haagent.config.model import HttpCheck, TcpCheck
 from haagent.health.core import ProberCore
-from haagent.health.effects import Effect, Report, StartProbe, StopProbe
-from haagent.health.events import DeadlinePassed, ProbeFinished, ProbesSet
+from haagent.health.diagnosis import Answer
+from haagent.health.effects import Diagnose, Effect, Report, StartProbe, StopProbe
+from haagent.health.events import DeadlinePassed, Diagnosed, ProbeFinished, ProbesSet
 from haagent.health.probe import Probe, ProbeResult
+from haagent.health.transcript import Transcript
 
 CHECK = TcpCheck(name="tcp", interval=1.0, timeout=1.0, rise=2, fall=3)
 PASSED = ProbeResult(True, "connected")
@@ -180,3 +182,66 @@ def test_no_probe_is_ever_doubled_and_every_result_finds_its_probe(seed: int) ->
         assert running <= wanted
         deadline = core.next_deadline()
         assert (deadline is None) == (not wanted)
+
+
+# ---------------------------------------------------------------------------------------------- what is behind it
+
+
+WEB = HttpCheck(name="page", path="/check.txt", body="fine", rise=2, fall=3)
+NAMED = HttpCheck(name="named", host="www.example.com")
+
+
+def answered(status: int, passed: bool = False) -> ProbeResult:
+    detail = f"HTTP {status}"
+    octets = f"HTTP/1.1 {status} X\r\n\r\n".encode()
+    said = Transcript(passed=passed, detail=detail, received=octets, received_octets=len(octets))
+    return ProbeResult(passed, detail, transcript=said)
+
+
+def page(id: int = 1) -> Probe:
+    return Probe(id, WEB, f"192.0.2.{id}", 80)
+
+
+def test_a_cause_that_the_answer_names_comes_with_the_failure() -> None:
+    bench = Bench(page())
+    [report] = bench.try_once(answered(403))
+    assert isinstance(report, Report)
+    assert report.cause.startswith("the site forbids /check.txt")
+    assert bench.try_once(answered(403)) == []
+    assert bench.try_once(answered(200, passed=True)) == [Report(1, "unknown", "HTTP 200")]
+
+
+def test_further_questions_are_asked_once_for_each_new_failure() -> None:
+    bench = Bench(page(), Probe(2, NAMED, "192.0.2.2", 80))
+    bench.set(page())
+    _, diagnose = bench.try_once(answered(404))
+    assert isinstance(diagnose, Diagnose)
+    assert [each.about for each in diagnose.questions] == ["path"]  # the other check is wanted no more
+    assert bench.try_once(answered(404)) == []
+    yes = Answer(diagnose.questions[0], True, "HTTP 200")
+    [report] = bench.core.handle(Diagnosed(1, diagnose.failed, (yes,)), bench.now)
+    assert isinstance(report, Report)
+    assert "Explorer hid the suffix" in report.cause
+    assert (report.health, report.detail) == ("unknown", "HTTP 404")
+    assert bench.core.handle(Diagnosed(1, diagnose.failed, (yes,)), bench.now) == []  # nothing new
+
+
+def test_an_answer_that_comes_too_late_says_nothing() -> None:
+    bench = Bench(page())
+    _, diagnose = bench.try_once(answered(404))
+    assert isinstance(diagnose, Diagnose)
+    yes = Answer(diagnose.questions[0], True, "HTTP 200")
+    bench.try_once(answered(200, passed=True))
+    assert bench.core.handle(Diagnosed(1, diagnose.failed, (yes,)), bench.now) == []
+    bench.set()
+    assert bench.core.handle(Diagnosed(1, diagnose.failed, (yes,)), bench.now) == []
+
+
+def test_tries_are_remembered_while_the_probe_is_wanted() -> None:
+    bench = Bench(page())
+    for result in (PASSED, NO_ROUTE, REFUSED):
+        bench.try_once(result)
+    assert [each.detail for each in bench.core.remembered(1)] == [PASSED.detail, NO_ROUTE.detail, REFUSED.detail]
+    assert bench.core.remembered(9) == ()
+    bench.set()
+    assert bench.core.remembered(1) == ()

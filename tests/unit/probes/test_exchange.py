@@ -1,6 +1,7 @@
 """One try over TCP: cancelling it, and what a stall of our own makes of it."""
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
@@ -125,3 +126,58 @@ def test_a_fault_in_a_conversation_reaches_whoever_awaits() -> None:
             return ProbeResult(True, "")
 
     assert run(work).passed
+
+
+# ---------------------------------------------------------------------------------------------- transcripts
+
+
+def answering(octets: bytes) -> Callable[[Poller], Awaitable[ProbeResult]]:
+    """A try at a server that says this."""
+
+    async def work(poller: Poller) -> ProbeResult:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+
+            def serve() -> None:
+                accepted, _ = server.accept()
+                with accepted, contextlib.suppress(ConnectionError):
+                    accepted.recv(1000)
+                    accepted.sendall(octets)
+                    accepted.recv(1000)
+
+            thread = threading.Thread(target=serve, daemon=True)
+            thread.start()
+            return await http.probe(HttpCheck(name="web", timeout=20.0), *server.getsockname(), poller)
+
+    return work
+
+
+def test_a_transcript_tells_what_was_said_and_when() -> None:
+    answer = b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"
+    said = run(answering(answer)).transcript
+    assert said is not None
+    assert (said.passed, said.detail) == (False, "HTTP 503, wanted 200")
+    assert said.sent.startswith(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert (said.received, said.received_octets) == (answer, len(answer))
+    assert said.connected_after is not None
+    assert said.first_octet_after is not None
+    assert 0 <= said.connected_after <= said.first_octet_after <= said.ended_after
+
+
+def test_a_transcript_is_bounded() -> None:
+    said = run(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n" + b"x" * 60000)).transcript
+    assert said is not None
+    assert len(said.received) == 2048
+    assert said.received_octets > 60000
+
+
+def test_a_refusal_has_its_errno_and_no_octets() -> None:
+    async def work(poller: Poller) -> ProbeResult:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+        return await http.probe(CHECK, *address, poller)
+
+    result = run(work)
+    assert result.failure == "refused"
+    assert result.transcript is not None
+    assert (result.transcript.error, result.transcript.received) == ("ECONNREFUSED", b"")
+    assert result.transcript.connected_after is None
