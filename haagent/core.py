@@ -362,6 +362,7 @@ class Core:
     _found: frozenset[ServiceKey] = frozenset()  # services that the kernel held at start
     _roles: dict[str, str] = field(default_factory=dict)  # state by router, once it was told
     _owned: Owned = field(default_factory=Owned)
+    _configured: Owned = field(default_factory=Owned)  # what the configuration speaks of, present or not
     _services: dict[str, VirtualService] = field(default_factory=dict)
     _users: dict[int, list[ServerKey]] = field(default_factory=dict)
     _ids: dict[Identity, int] = field(default_factory=dict)
@@ -421,7 +422,8 @@ class Core:
         self._path_table = path_table(config, self._path_marks)
         was_stretched = self._stretched
         self._assign_probes(config)
-        self._owned = owned_by(config, self._owned).with_table(self._path_table)
+        self._configured = owned_by(config).with_table(self._path_table)
+        self._owned = self._configured.together_with(self._owned)
         self._paved = self._find_paved()
         effects: list[Effect] = [Record("configuration", config.director.name, previous, "running", "loaded")]
         effects += [
@@ -824,7 +826,7 @@ class Core:
     ) -> list[Effect]:
         self.observed, self.counts = table, counts
         if self.config is not None:  # what we removed is not ours any more, should somebody else add it
-            self._owned = owned_by(self.config, present(self._owned, table)).with_table(self._path_table)
+            self._owned = self._configured.together_with(present(self._owned.without(self._configured), table))
         effects: list[Effect] = []
         if (paved := self._find_paved()) != self._paved:  # a probe whose way is not there would ask this very host
             changed, self._paved = paved ^ self._paved, paved
@@ -935,8 +937,8 @@ def present(owned: Owned, table: Table) -> Owned:
     )
 
 
-def owned_by(config: Config, owned: Owned) -> Owned:
-    """`owned`, and everything in the kernel's table that the configuration speaks of."""
+def owned_by(config: Config) -> Owned:
+    """Everything in the kernel's table that the configuration speaks of."""
     services: set[ServiceKey] = set()
     destinations: set[tuple[ServiceKey, DestinationKey]] = set()
     for service in config.virtual_services:
@@ -946,7 +948,7 @@ def owned_by(config: Config, owned: Owned) -> Owned:
         if service.sorry_server:
             targets.append((service.sorry_server.address, service.sorry_server.port))
         destinations.update((key, destination_key(address, port)) for address, port in targets)
-    return Owned(owned.services | services, owned.destinations | destinations)
+    return Owned(frozenset(services), frozenset(destinations))
 
 
 def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:

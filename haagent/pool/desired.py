@@ -8,6 +8,7 @@ takes their place. What must be remembered between two computations is `Memory`,
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv6Address
 
 from haagent.config.model import ForwardingMethod, RealServer, SorryServer, Tunnel, VirtualService
@@ -70,6 +71,7 @@ class Pool:
     memory: Memory = Memory()
 
 
+@lru_cache(maxsize=65536)  # every verdict asks again for the addresses of its pool
 def packed(address: str) -> bytes:
     """4 or 16 octets."""
     if ":" in address:
