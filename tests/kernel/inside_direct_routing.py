@@ -23,7 +23,7 @@ from haagent.control.requests import ServerWhy, Why, WhyAnswer
 from haagent.snapshot import RealServerStatus
 from tests.daemon_stage import Daemon, folder, wait_until
 
-VIP = "198.51.100.100"
+VIP, TUNNELED, VIP6 = "198.51.100.100", "198.51.100.101", "2001:db8::100"
 PATIENCE = 40.0
 PREFIX = f"hx{os.getpid() % 100000}"
 SWITCH = f"{PREFIX}-sw"
@@ -37,7 +37,7 @@ interface = "eth0"
 vrid = 51
 priority = {{ d1 = 200, d2 = 100 }}
 advertisement_interval = 0.2
-virtual_addresses = ["{VIP}/24"]
+virtual_addresses = ["{VIP}/24", "{TUNNELED}/24"]
 
 [check.page]
 type = "http"
@@ -75,8 +75,26 @@ scheduler = "rr"
 forwarding_method = "direct_routing"
 check = ["named"]
 real_servers = [{{ name = "rs3", address = "198.51.100.13" }}]
+
+[virtual_service.six]
+address = "{VIP6}"
+port = 80
+scheduler = "rr"
+forwarding_method = "direct_routing"
+check = ["page"]
+path_check = true
+real_servers = [{{ name = "six2", address = "2001:db8::12" }}]
+
+[virtual_service.tunnel]
+address = "{TUNNELED}"
+port = 80
+scheduler = "rr"
+forwarding_method = "tunneling"
+check = ["page"]
+path_check = true
+real_servers = [{{ name = "rs2", address = "198.51.100.12" }}]
 """
-EVERYWHERE = "listen 80; listen 81;"
+EVERYWHERE = "listen 80; listen 81; listen [::]:80;"
 PAGE = "location / {{ root {root}; }}"
 NGINX = """
 worker_processes 1;
@@ -196,7 +214,9 @@ def stage() -> Iterator[Stage]:
             ip(f"-n {SWITCH} link set {name} master br0")
             ip(f"-n {SWITCH} link set {name} up")
             ip(f"-n {netns} addr add 198.51.100.{number}/24 dev eth0")
+            ip(f"-n {netns} addr add 2001:db8::{number}/64 dev eth0 nodad")
             ip(f"-n {netns} link set eth0 up")
+        ip(f"-n {PREFIX}-d1 addr add {VIP6}/128 dev eth0 nodad preferred_lft 0")  # d1 is its Active director too
         servers = {name: Server(name, base / name) for name in ("rs1", "rs2", "rs3")}
         for name in ("rs1", "rs2"):
             run(name, "sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2")
@@ -251,6 +271,26 @@ def test_a_bare_server_is_named_and_the_recipe_makes_it_a_real_server(stage: Sta
     stage.healthy()
 
 
+def test_ipv6_and_tunnels_have_a_path_verdict_too(stage: Stage) -> None:
+    def path(d: str, service: str) -> str:
+        found = stage.directors[d].server(service, "six2" if service == "six" else "rs2")
+        return f"{found.path} {found.health}: {found.path_reason}" if found else ""
+
+    silent = f"down down: answers on its own address, silent on the virtual address {VIP6}"
+    stage.both(lambda d: path(d, "six").startswith(silent))
+    stage.both(lambda d: "it does not take the tunnel's header off" in path(d, "tunnel"))
+    for service in ("six", "tunnel"):
+        run("rs2", "sh -e", stage.directors["d1"].run("recipe", service, "--os", "linux").stdout)
+    for service in ("six", "tunnel"):
+        stage.both(lambda d, service=service: path(d, service).startswith("up up: page on "))
+    assert run("cl", f"curl -gsS --max-time 5 http://{TUNNELED}/check.txt") == "webserverisworking"
+    ip(f"-n {PREFIX}-rs2 link set tunl0 down")
+    stage.both(lambda d: path(d, "tunnel").startswith("down down"))
+    assert stage.rs("d1", "rs2").health == "up"  # direct routing to the same machine goes on
+    ip(f"-n {PREFIX}-rs2 link set tunl0 up")
+    stage.both(lambda d: path(d, "tunnel").startswith("up up"))
+
+
 def test_healthy_stays_healthy_and_clients_are_served(stage: Stage) -> None:
     assert (stage.directors["d1"].state(), stage.directors["d2"].state()) == ("active", "backup")
     for _ in range(6):
@@ -261,9 +301,9 @@ def test_healthy_stays_healthy_and_clients_are_served(stage: Stage) -> None:
         assert "; path ok" in daemon.run("status").stdout
         assert not [each for each in daemon.history() if each.state == "leak"], name
     table = run("d1", "ipvsadm -Sn")
-    assert table.count("-A -f ") == 3
+    assert table.count("-A -f ") == 5
     assert f"-A -t {VIP}:80" in table
-    assert {each.name for each in stage.directors["d1"].status().services} == {"web", "other"}
+    assert {each.name for each in stage.directors["d1"].status().services} == {"web", "other", "six", "tunnel"}
 
 
 # ---------------------------------------------------------------------------------------------- the path
@@ -434,7 +474,7 @@ def test_report_shows_the_verdict_and_leaves_the_pool_alone(stage: Stage) -> Non
 def test_what_path_checks_changed_is_given_back(stage: Stage) -> None:
     parameter = "sysctl -n net.ipv4.conf.eth0.accept_local"
     assert run("d1", parameter).strip() == "1"
-    assert run("d1", "ipvsadm -Sn").count("-A -f ") == 3
+    assert run("d1", "ipvsadm -Sn").count("-A -f ") == 5
     stage.directors["d1"].write(CONFIG.replace("path_check = true", ""))
     assert stage.directors["d1"].run("reload").returncode == 0
     assert wait_until(lambda: run("d1", parameter).strip() == "0", PATIENCE)

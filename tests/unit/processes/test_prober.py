@@ -275,3 +275,69 @@ def test_a_fault_in_a_probes_code_is_reported_and_stops_nothing(
     assert report.health == "up"
     assert report.detail == "this director cannot probe: a fault in haagent, ZeroDivisionError"
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def capabilities_of(director: Director) -> int:
+    assert director.process is not None
+    status = Path(f"/proc/{director.process.pid}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("CapPrm:")).split()[1], 16)
+
+
+def test_it_keeps_the_privilege_for_path_probes_before_there_are_any(director: Director) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root has privileges to keep")
+    director.start()
+    director.connection.sendall(frame(messages.encode(SetProbes((), has_paths=True))))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        director.connection.sendall(
+            frame(messages.encode(SetProbes((target(server.getsockname()[1]),), has_paths=True)))
+        )
+        director.report()
+        assert capabilities_of(director) == 1 << 12  # CAP_NET_ADMIN alone
+        director.set(target(server.getsockname()[1]))
+        director.set()
+
+
+def test_a_prober_that_gave_the_privilege_up_makes_room_for_one_that_has_it(director: Director) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root has privileges to give up")
+    director.start()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        director.set(target(server.getsockname()[1]))
+        director.report()
+        assert capabilities_of(director) == 0
+        director.connection.sendall(frame(messages.encode(SetProbes((), has_paths=True))))
+        assert director.ended() == (0, b"")
+
+
+def test_it_tells_what_was_said_and_no_secret(director: Director) -> None:
+    check = HttpCheck(name="page", interval=0.1, timeout=5.0, headers=(("Authorization", "Basic c2VjcmV0"),))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        director.start()
+        director.set(Probe(id=7, check=check, address="127.0.0.1", port=port))
+        accepted, _ = server.accept()
+        with accepted:
+            accepted.recv(1000)
+            accepted.sendall(b"HTTP/1.1 403 No\r\nSet-Cookie: sid=secret\r\nContent-Length: 0\r\n\r\n")
+            report = director.report()
+        assert (report.detail, report.cause[:27]) == ("HTTP 403, wanted 200", "the site forbids / to us: l")
+        director.connection.sendall(frame(messages.encode(messages.WhyAsked(5, (7, 99)))))
+        while not isinstance(said := director.hear(), messages.Remembered):
+            pass
+    assert said.serial == 5
+    assert said.transcripts[99] == ()
+    first = said.transcripts[7][0]
+    assert first.sent.startswith(b"GET / HTTP/1.1\r\n")
+    assert b"Authorization: ***\r\n" in first.sent
+    assert b"Set-Cookie: ***\r\n" in first.received
+    assert first.target == f"127.0.0.1:{port}"
+
+
+def test_a_path_probe_without_a_way_is_our_own_trouble(director: Director) -> None:
+    director.start()
+    probe = Probe(id=1, check=CHECK, address="127.0.0.1", port=9, through="127.0.0.1", mark=5)
+    director.connection.sendall(frame(messages.encode(SetProbes((probe,), has_paths=True))))
+    report = director.report()
+    assert (report.health, report.failure) == ("unknown", "local")
+    assert "is the virtual address itself" in report.detail
