@@ -248,7 +248,9 @@ def judged(parts: list[bytes], **changes: object) -> ProbeResult:
         if part and (verdict := conversation.feed(part)) is not None:
             assert isinstance(conversation.heard(), str)
             return verdict
-    return conversation.ended()
+    verdict = conversation.ended()
+    assert isinstance(verdict, ProbeResult)
+    return verdict
 
 
 SEEDS = [
@@ -315,3 +317,67 @@ def test_parser_and_conversation_go_without_the_collector() -> None:
         assert gone() is None
     finally:
         gc.enable()
+
+
+# ------------------------------------------------------------------------- requests and bodies with more to them
+
+
+def test_a_request_with_everything() -> None:
+    octets = http.request(
+        check(
+            version="1.0",
+            method="POST",
+            request_body="a=gr\u00fcn",
+            headers=(("X-Probe", "1"), ("accept", "text/plain")),
+            host="www.example.com",
+        ),
+        "192.0.2.11",
+        80,
+    )
+    assert octets == (
+        b"POST / HTTP/1.0\r\nHost: www.example.com\r\nX-Probe: 1\r\naccept: text/plain\r\nUser-Agent: haagent\r\n"
+        b"Accept-Encoding: identity\r\nContent-Length: 7\r\nConnection: close\r\n\r\na=gr\xc3\xbcn"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "body", "detail"),
+    [
+        ({"body_regex": "w.*g"}, b"working", ""),
+        ({"body_regex": "^x"}, b"working", 'the body (7 octets) does not match "^x"'),
+        ({"json": (("a", "1"),)}, b'{"a": 1}', ""),
+        ({"json": (("a", "1"),)}, b'{"a": 2}', "a is 2, wanted 1"),
+        ({"json": (("a", "1"),)}, b"<html>", 'the body "<html>" is no JSON'),
+        ({"json": (("a", "1"),), "body": "a"}, b'{"a": 2}', "a is 2, wanted 1"),  # all of them
+        ({"json": (("a", "1"),), "body": "b"}, b'{"a": 1}', 'the body (8 octets) does not contain "b"'),
+    ],
+)
+def test_bodies(changes: dict[str, object], body: bytes, detail: str) -> None:
+    expected = ProbeResult(not detail, "HTTP 200" + (f" but {detail}" if detail else ""))
+    answer = page(body)
+    assert judged([answer], **changes) == expected
+    assert judged([answer[at : at + 1] for at in range(len(answer))], **changes) == expected
+
+
+def test_status_ranges() -> None:
+    assert judged([page(b"", "304 x")], status=(200, "300-308")).passed
+    assert judged([page(b"", "309 x")], status=(200, "300-308")).detail == "HTTP 309, wanted 200 or 300-308"
+
+
+def test_a_server_that_repeats_a_secret_header_does_not_bring_it_into_the_sentence() -> None:
+    secret = (("Authorization", "Bearer sesame"),)
+    assert judged([b"Bearer sesame!\r\n"], headers=secret).detail == 'not HTTP: the answer begins with "***!.."'
+
+
+@pytest.mark.parametrize(
+    ("location", "detail"),
+    [
+        (b"", 'HTTP 302 to "", which cannot be followed'),
+        (b"gopher://x/", 'HTTP 302 to "gopher://x/", which cannot be followed'),
+    ],
+)
+def test_redirects_that_lead_nowhere(location: bytes, detail: str) -> None:
+    answer = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    assert judged([answer], follow_redirects=1) == ProbeResult(False, detail)
+    assert judged([answer], follow_redirects=1, status=(302,)) == ProbeResult(True, "HTTP 302")
+    assert judged([answer]) == ProbeResult(False, "HTTP 302, wanted 200")
