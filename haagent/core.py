@@ -175,6 +175,13 @@ class RoutersObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class TracksObserved:
+    """The scripts, files and processes that routers follow: everything that is known of them."""
+
+    observed: Observed
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessConnected:
     """A child said hello: it needs its level."""
 
@@ -197,6 +204,7 @@ Event = (
     | ArpObserved
     | RouterTransitioned
     | RoutersObserved
+    | TracksObserved
     | ProcessConnected
     | ProcessLost
     | OperatorChanged
@@ -356,6 +364,7 @@ class Core:
     observed_settings: Settings = field(default_factory=Settings)
     _settings: Settings = field(default_factory=Settings)
     _deadlines: dict[str, Instant] = field(default_factory=dict)  # when a service is to be judged anew
+    _asking: set[str] = field(default_factory=set)  # services of which a real server asked for a weight
     _stretched: Mapping[str, float] = field(default_factory=dict)  # by what factor, by address
     _idle: list[ServerKey] = field(default_factory=list)  # drained, without connections in the last look
     _adopted: Adopted = field(default_factory=dict)
@@ -370,6 +379,7 @@ class Core:
     _path_table: Table = field(default_factory=dict)
     _paved: frozenset[int] = frozenset()  # marks that lead to their real server in the kernel's table
     _last_id: int = 0
+    watched: Observed = field(default_factory=dict)  # scripts, files and processes
     _tracking: dict[str, Tracking] = field(default_factory=dict)
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
@@ -395,6 +405,9 @@ class Core:
                     Notify(event),
                     *self._take_roles({name: state}, now),
                 ]
+            case TracksObserved(observed):
+                self.watched = observed
+                return self._track() if self.config else []
             case RoutersObserved(states):
                 return self._take_roles(states, now)
             case ProcessConnected(process, detail):
@@ -500,6 +513,9 @@ class Core:
             for id_, each in probes.items()
         }
         self.verdicts = {id_: self.verdicts.get(id_, Verdict()) for id_ in probes}
+        self._asking = {
+            service for id_, each in self.verdicts.items() if each.weight is not None for service, _ in self._users[id_]
+        }
 
     def _next_id(self) -> int:
         self._last_id += 1
@@ -514,6 +530,8 @@ class Core:
         since = before.since if before.health == event.health else now
         weight = before.weight if event.weight is None else event.weight
         self.verdicts[event.id] = Verdict(event.health, event.detail, since, event.failure, event.cause, weight)
+        if weight is not None:
+            self._asking.update(service for service, _ in self._users[event.id])
         effects: list[Effect] = []
         is_same = before.health == event.health and before.weight == weight
         for name in dict.fromkeys(service for service, _ in self._users[event.id]):
@@ -568,11 +586,10 @@ class Core:
 
     def _weigh(self, service: VirtualService, now: Instant) -> list[Effect]:
         """Judge one service's real servers by more than their verdicts; records for what changed."""
-        before = self.judgements.get(service.name, Judgement())
-        seen = self._seen(service)
-        if is_plain(service) and not before.servers and all(each.asked is None for each in seen.values()):
+        if is_plain(service) and service.name not in self.judgements and service.name not in self._asking:
             return []
-        after = self.judgements[service.name] = judged(service, seen, before, now)
+        before = self.judgements.get(service.name, Judgement())
+        after = self.judgements[service.name] = judged(service, self._seen(service), before, now)
         self._deadlines.pop(service.name, None)
         if (at := judgement_deadline(service, after, now)) is not None:
             self._deadlines[service.name] = at
@@ -881,7 +898,7 @@ class Core:
 
     def _track(self) -> list[Effect]:
         assert self.config is not None
-        now_tracked = tracking(self.config.virtual_routers, self.pools)
+        now_tracked = tracking(self.config.virtual_routers, self.pools, self.watched)
         if now_tracked == self._tracking:
             return []
         self._tracking = now_tracked

@@ -10,8 +10,8 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from haagent.cli.durations import duration
 from haagent.cli.options import add_daemon, find_socket
-from haagent.cli.status import duration
 from haagent.control.client import Unreachable, ask
 from haagent.control.requests import Operate, OperateAnswer, Refused, Status, StatusAnswer
 from haagent.snapshot import RealServerStatus, Snapshot

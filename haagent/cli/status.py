@@ -3,11 +3,17 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
+from haagent.cli.colour import painted, wanted
+from haagent.cli.durations import duration
+from haagent.cli.judgement_words import judgement_words
 from haagent.cli.options import add_daemon, find_socket
+from haagent.cli.watch import watch
 from haagent.control.client import Unreachable, ask
 from haagent.control.requests import Refused, Status, StatusAnswer
 from haagent.snapshot import RealServerStatus, RouterStatus, ServiceStatus, Snapshot
@@ -16,26 +22,20 @@ from haagent.snapshot import RealServerStatus, RouterStatus, ServiceStatus, Snap
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_daemon(parser)
     parser.add_argument("--json", action="store_true", help="the whole snapshot as one JSON object")
-    parser.add_argument("--watch", action="store_true", help="again every second, until interrupted")
+    parser.add_argument("--watch", action="store_true", help="again every second, in place; q leaves")
 
 
 def run(options: argparse.Namespace) -> int:
     path = find_socket(options)
     if path is None:
         return 1
+    if options.watch and not options.json:
+        return watch(lambda: look(path))
     code = 0
     try:
         while True:
-            match ask(path, Status()):
-                case StatusAnswer(snapshot):
-                    code = 2 if snapshot.problems else 0
-                    show(snapshot, as_json=options.json, clear=options.watch and not options.json)
-                case Refused(reason) | Unreachable(reason):
-                    print(f"haagent: {reason}", file=sys.stderr)
-                    code = 1
-                case answer:
-                    print(f"haagent: the daemon answered {type(answer).__name__} to a status request", file=sys.stderr)
-                    code = 1
+            code, found = look(path, as_json=options.json)
+            show(found, to=sys.stderr if code == 1 else sys.stdout, is_plain=options.json)
             if not options.watch:
                 return code
             time.sleep(1)
@@ -43,9 +43,22 @@ def run(options: argparse.Namespace) -> int:
         return code
 
 
-def show(snapshot: Snapshot, *, as_json: bool, clear: bool) -> None:
-    text = msgspec.json.encode(snapshot).decode() if as_json else "\n".join(lines(snapshot))
-    print(("\x1b[H\x1b[2J" if clear else "") + text, flush=True)
+def show(found: Iterable[str], *, to: TextIO, is_plain: bool = False) -> None:
+    is_coloured = wanted(to) and not is_plain
+    print("\n".join(painted(line) if is_coloured else line for line in found), file=to, flush=True)
+
+
+def look(path: Path, *, as_json: bool = False) -> tuple[int, list[str]]:
+    """The exit code, and what to show of the daemon behind this socket."""
+    match ask(path, Status()):
+        case StatusAnswer(snapshot):
+            code = 2 if snapshot.problems else 0
+            return code, [msgspec.json.encode(snapshot).decode()] if as_json else list(lines(snapshot))
+        case Refused(reason) | Unreachable(reason):
+            sentence = reason
+        case answer:
+            sentence = f"the daemon answered {type(answer).__name__} to a status request"
+    return 1, [f"haagent: {sentence}"]
 
 
 def lines(snapshot: Snapshot) -> Iterator[str]:
@@ -133,6 +146,7 @@ def server_line(server: RealServerStatus, width: int, now: float, *, is_tiered: 
     return (
         f"         {server.name:{width}}  {tier}{host_port(server.address, server.port):21} {health:8}{weight:11}"
         f"for {duration(now - server.since):10} {counts:22} {operator_words(server, now)}"
+        f"{judgement_words(server, now)}"
         f"{server.reason}{path_words(server)}"
     )
 
@@ -161,16 +175,3 @@ def operator_words(server: RealServerStatus, now: float) -> str:
     said += [f"disabled in {duration(override.deadline - now)}"] if override.deadline else []
     said += [f"enabled in {duration(override.until - now)}"] if override.until else []
     return ", ".join(said) + "; "
-
-
-def duration(seconds: float) -> str:
-    """Two units at most: "3 d 4 h", "5 min 2 s", "0.8 s"."""
-    if seconds < 10:
-        return f"{max(0.0, seconds):.1f} s"
-    whole = int(seconds)
-    days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {whole % 60} s" if minutes else f"{whole} s"

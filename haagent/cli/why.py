@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
+from haagent.cli.durations import duration
 from haagent.cli.options import add_daemon, find_socket
-from haagent.cli.status import duration, operator_words, router_lines
+from haagent.cli.status import operator_words, router_lines
 from haagent.control.client import Unreachable, ask
 from haagent.control.requests import ProbeWhy, Refused, RouterWhy, ServerWhy, Try, Why, WhyAnswer
 from haagent.processes.history import Entry

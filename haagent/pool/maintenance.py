@@ -48,6 +48,8 @@ def strangers(services: Iterable[VirtualService], files: Iterable[str]) -> tuple
 
 def with_files(services: Mapping[str, VirtualService], overrides: Overrides, files: Files) -> Overrides:
     """Operators' words and files' words as one."""
+    if not files:
+        return overrides
     merged = dict(overrides)
     for key, name in files.items():
         service = services.get(key[0])
