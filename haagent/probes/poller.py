@@ -3,6 +3,8 @@
 A check lives for two or three events. Given to the event loop one by one (a reader, a writer, a timer, a task), they
 cost more than the exchange of octets itself; collected for GRAIN seconds, checks share one turn of the loop and one
 system call. A check can so take 40 ms longer than the real server did; an answer that waits outranks its deadline.
+Measured natively with 300 HTTP checks a second on two busy cores, user and system time per check: 146 us at 23 ms,
+171 us at 15 ms, 190 us at 10 ms.
 Edge-triggered, so that a socket is registered once and never changed: whoever watches must read until there is no more.
 """
 
