@@ -1,4 +1,4 @@
-"""Which of the probes that are due may run: so many at one time, and so many of them at one address.
+"""Which of the probes that are due may run: so many at one time, and so many of them at one machine.
 
 A probe waits in the order in which it asked. One address with many hanging checks holds up none but its own.
 """
@@ -24,17 +24,17 @@ class Budget:
 
     def ask(self, probe: Probe) -> None:
         """Behind those that wait: one that asks again at once must not overtake them."""
-        if self._admitted.get(probe.address, 0) < self._each_address:
+        if self._admitted.get(probe.machine, 0) < self._each_address:
             self._admit(probe)
         else:
-            self._held.setdefault(probe.address, OrderedDict())[probe.id] = probe
+            self._held.setdefault(probe.machine, OrderedDict())[probe.id] = probe
 
     def take(self) -> Probe | None:
         """The next that may start now; it counts as running until it is given back."""
         if not self._ready or len(self._running) >= self._total:
             return None
         _, probe = self._ready.popitem(last=False)
-        self._running[probe.id] = probe.address
+        self._running[probe.id] = probe.machine
         return probe
 
     def give_back(self, id: int) -> None:
@@ -44,7 +44,7 @@ class Budget:
         """Whether it was waiting."""
         ready = self._ready.pop(probe_id, None)
         if ready is not None:
-            self._release(ready.address)
+            self._release(ready.machine)
             return True
         for address, held in self._held.items():
             if held.pop(probe_id, None) is not None:
@@ -54,7 +54,7 @@ class Budget:
         return False
 
     def _admit(self, probe: Probe) -> None:
-        self._admitted[probe.address] = self._admitted.get(probe.address, 0) + 1
+        self._admitted[probe.machine] = self._admitted.get(probe.machine, 0) + 1
         self._ready[probe.id] = probe
 
     def _release(self, address: str) -> None:

@@ -18,6 +18,12 @@ class Probe:
     health: HealthState = "unknown"  # the verdict so far, for a core that starts anew
     through: str = ""  # a path probe: the address of the real server that must answer for `address` ...
     mark: int = 0  # ... and the firewall mark that leads there
+
+    @property
+    def machine(self) -> str:
+        """The real server that is tried, whichever address is asked."""
+        return self.through or self.address
+
     interval: float = 0.0  # instead of the check's own; 0: that
 
     @property

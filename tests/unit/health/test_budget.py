@@ -85,3 +85,13 @@ def test_limits_hold_and_nobody_is_lost(total: int, each: int, moves: list[tuple
         assert len(budget) == len(waiting)
         free = {host for host in waiting.values() if hosts.count(host) < each}
         assert not free or len(running) == total
+
+
+def test_path_probes_of_one_virtual_address_count_for_their_own_real_servers() -> None:
+    budget = Budget(10, 1)
+    for number in (1, 2):
+        budget.ask(
+            Probe(number, TcpCheck(name="t"), "198.51.100.100", 80, through=f"198.51.100.1{number}", mark=number)
+        )
+    assert budget.take() is not None
+    assert budget.take() is not None
