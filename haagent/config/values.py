@@ -166,6 +166,7 @@ ABSOLUTE_PATH = text('an absolute path, as in "/run/haagent"', rf"/{_VISIBLE_OR_
 URL_PATH = text('a path that starts with "/", in ASCII without spaces (percent-encode them)', r"/[!-~]*")
 HOST = text("a host name in ASCII without spaces", r"[!-~]*")
 SUBJECT_NAME = text('a name, or "SERVICE/SERVER"', r"[A-Za-z0-9_.-]{1,63}(/[A-Za-z0-9_.-]{1,63})?")
+PASSWORD = text("a password of at most 8 ASCII characters without spaces", r"[!-~]{0,8}")
 ARGUMENT = text("a string without NUL", r"[^\x00]*")
 ANY_TEXT = text("a string", r"[\s\S]*")
 
@@ -201,6 +202,14 @@ _ANY_ADDRESS = 'an IPv4 or IPv6 address, as in "192.0.2.1" or "2001:db8::1"'
 
 def _any_address(value: object) -> str | Wrong:
     """Canonical text of a unicast address of either family (RFC 5952)."""
+    found = _host_address(value)
+    if not isinstance(found, Wrong) and ":" in found and IPv6Address(found).is_link_local:
+        return Wrong(f"{value} is link-local, so it needs an interface, which the kernel's IPVS does not keep")
+    return found
+
+
+def _host_address(value: object) -> str | Wrong:
+    """The same, and link-local ones too: where the interface is known."""
     if not isinstance(value, str) or (":" not in value and not _ADDRESS.fullmatch(value)):
         return Wrong(f"expected {_ANY_ADDRESS}, got {describe(value)}")
     if ":" not in value:
@@ -217,16 +226,12 @@ def _any_address(value: object) -> str | Wrong:
         return Wrong(f"{value} is no host's address; expected a unicast address")
     if address.is_multicast:
         return Wrong(f"{value} is a multicast address; expected a unicast address")
-    if address.is_link_local:
-        return Wrong(f"{value} is link-local, so it needs an interface, which the kernel's IPVS does not keep")
     return str(address)
 
 
-ADDRESS = Scalar(
-    _ANY_ADDRESS,
-    _any_address,
-    {"type": "string", "pattern": rf"^(?:{_DOTTED}|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?::{_DOTTED})?)$"},
-)
+_ADDRESS_PATTERN = rf"^(?:{_DOTTED}|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?::{_DOTTED})?)$"
+ADDRESS = Scalar(_ANY_ADDRESS, _any_address, {"type": "string", "pattern": _ADDRESS_PATTERN})
+PEER = Scalar(_ANY_ADDRESS, _host_address, {"type": "string", "pattern": _ADDRESS_PATTERN})
 
 _PORTS = 'an array of ports and ranges, as in ["80", "8000-8010"], or "all"'
 _PORT = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
@@ -366,33 +371,41 @@ def fraction() -> Scalar:
     return Scalar(expected, read, {"type": "number", "minimum": 0, "maximum": 1})
 
 
+_INTERFACE_ADDRESS = 'an address with a prefix length, as in "192.0.2.1/24" or "2001:db8::1/64"'
+
+
 def _interface_address(value: object) -> InterfaceAddress | Wrong:
+    """Without a length it is a host's: /32 or /128."""
     if not isinstance(value, str):
-        return Wrong(f'expected an address with a prefix length, as in "192.0.2.1/24", got {describe(value)}')
+        return Wrong(f"expected {_INTERFACE_ADDRESS}, got {describe(value)}")
     head, slash, tail = value.partition("/")
-    address = _address(head)
+    address = _host_address(head) if ":" in head else _address(head)
     if isinstance(address, Wrong):
         return address
+    most = 128 if ":" in address else 32
     if not slash:
-        return InterfaceAddress(address, 32)
-    if not re.fullmatch(r"[1-9][0-9]?", tail) or not 1 <= int(tail) <= 32:
-        return Wrong(f"expected a prefix length from 1 to 32 after the slash, got {quote(tail)}")
+        return InterfaceAddress(address, most)
+    if not re.fullmatch(r"[1-9][0-9]{0,2}", tail) or int(tail) > most:
+        return Wrong(f"expected a prefix length from 1 to {most} after the slash, got {quote(tail)}")
     prefix_length = int(tail)
-    host_bits = 32 - prefix_length
-    if host_bits >= 2:  # RFC 3021: a /31 has neither
-        number = int.from_bytes(bytes(map(int, address.split("."))), "big")
-        host = number & ((1 << host_bits) - 1)
+    host_bits = most - prefix_length
+    if host_bits >= 2:  # RFC 3021, RFC 6164: a /31 and a /127 have neither
+        host = int(ip_address(address)) & ((1 << host_bits) - 1)
         if host == 0:
             return Wrong(f"{value} is the network's own number; expected a host's address")
-        if host == (1 << host_bits) - 1:
+        if host == (1 << host_bits) - 1 and most == 32:
             return Wrong(f"{value} is the network's broadcast address; expected a host's address")
     return InterfaceAddress(address, prefix_length)
 
 
 INTERFACE_ADDRESS = Scalar(
-    'an IPv4 address with a prefix length, as in "192.0.2.1/24"',
+    _INTERFACE_ADDRESS,
     _interface_address,
-    {"type": "string", "pattern": rf"^{_DOTTED}(?:/(?:[1-9]|[12][0-9]|3[0-2]))?$"},
+    {
+        "type": "string",
+        "pattern": rf"^(?:{_DOTTED}(?:/(?:[1-9]|[12][0-9]|3[0-2]))?"
+        rf"|[0-9A-Fa-f:]*:[0-9A-Fa-f:]*(?:/(?:[1-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)$",
+    },
 )
 
 _AGENTX = re.compile(rf"unix:/{_VISIBLE_OR_SPACE}+|tcp:(?P<host>[A-Za-z0-9._-]+):(?P<port>[0-9]{{1,5}})")

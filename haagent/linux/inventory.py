@@ -1,14 +1,15 @@
-"""One look at every interface's IPv4 addresses, for a command that runs once. (`links.py` is for who keeps looking.)"""
+"""One look at every interface's addresses, for a command that runs once. (`links.py` is for who keeps looking.)"""
 
 import socket
 from collections.abc import Iterator
 
 from haagent.linux.netlink import NetlinkFailure, NetlinkSocket, split_messages
 from haagent.linux.rtnetlink import AddressHeard, Heard, LinkHeard, get_addresses, get_links, parse
+from haagent.vrrp.address import dotted
 
 
 def interface_addresses() -> list[tuple[str, str, int]] | NetlinkFailure:
-    """(interface, dotted address, prefix length) of each."""
+    """(interface, text of the address, prefix length) of each."""
     sock = NetlinkSocket.open(socket.NETLINK_ROUTE)
     if isinstance(sock, NetlinkFailure):
         return sock
@@ -23,7 +24,7 @@ def interface_addresses() -> list[tuple[str, str, int]] | NetlinkFailure:
     heard = [*_parsed(links), *_parsed(addresses)]
     names = {each.index: each.name for each in heard if isinstance(each, LinkHeard)}
     return [
-        (names.get(each.index, ""), socket.inet_ntoa(each.address[0]), each.address[1])
+        (names.get(each.index, ""), dotted(each.address[0]), each.address[1])
         for each in heard
         if isinstance(each, AddressHeard)
     ]

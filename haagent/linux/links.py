@@ -1,4 +1,4 @@
-"""The interfaces of this host and their IPv4 addresses, followed without ever waiting.
+"""The interfaces of this host and their addresses, followed without ever waiting.
 
 A dump at start, then events; a slow audit and every loss of events (ENOBUFS) dumps again, a piece each time the socket
 is readable, so that a host with thousands of addresses delays no advertisement. What this process changes itself is
@@ -23,6 +23,7 @@ from haagent.linux.netlink import (
 from haagent.linux.rtnetlink import (
     NETLINK_ROUTE,
     RTMGRP_IPV4_IFADDR,
+    RTMGRP_IPV6_IFADDR,
     RTMGRP_LINK,
     AddressGone,
     AddressHeard,
@@ -55,7 +56,15 @@ class Link:
         """As the core wants it: primaries before secondaries, without the addresses that we added."""
         own = [heard for heard in self.addresses.values() if not heard.is_ours]
         own.sort(key=lambda heard: heard.is_secondary)  # stable: the kernel's order otherwise
-        return Interface(self.name, self.index, self.is_up, self.mac, tuple(heard.address for heard in own))
+        return Interface(
+            self.name,
+            self.index,
+            self.is_up,
+            self.mac,
+            tuple(heard.address for heard in own if not heard.is_tentative and not heard.is_duplicate),
+            tuple(heard.address for heard in own if heard.is_tentative),
+            tuple(heard.address for heard in own if heard.is_duplicate),
+        )
 
 
 @dataclass(slots=True)
@@ -98,7 +107,7 @@ class Links:
             except OSError:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
             _ignore(sock, requester)
-            sock.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR))
+            sock.bind((0, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR))
         except OSError as error:
             sock.close()
             return error
@@ -197,8 +206,9 @@ class Links:
             case LinkGone(index=index):
                 changes.is_changed = True
                 changes.vanished.append(index)
-            case AddressHeard():
-                changes.is_changed = True
+            case AddressHeard(index=index, address=address):  # a router's advertisements renew IPv6 ones all the time
+                link = self.by_index.get(index)
+                changes.is_changed |= link is None or link.addresses.get(address) != heard
             case AddressGone(index=index, address=address):
                 changes.gone.append(heard)
                 link = self.by_index.get(index)
