@@ -122,7 +122,7 @@ class Director:
         self._keeper_task: asyncio.Task[None] | None = None
         self._settings: KernelSettings | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._storage_problem = self._secret_problem = ""
+        self._storage_problem = self._ownership_problem = self._secret_problem = ""
         self._peers: PeerExchange | None = None
         self._owned = Owned()
         self._reports: dict[str, vrrp_messages.RouterReport] = {}
@@ -315,11 +315,15 @@ class Director:
         self._children.send("observer", messages.encode(changed))
 
     def _remember_owned(self, owned: Owned) -> None:
+        """What a full disk refuses is tried again with every level: until then the kernel may outlive our memory."""
         if owned == self._owned:
             return
-        self._owned = owned
-        if sentence := ownership.write(ownership_file(self._config.director), owned):
+        sentence = ownership.write(ownership_file(self._config.director), owned) or ""
+        if not sentence:
+            self._owned = owned
+        elif sentence != self._ownership_problem:
             self._complain(sentence)
+        self._ownership_problem = sentence
 
     def _store(self, overrides: Overrides) -> str | None:
         """Why operators' words are not on disk; None: they are."""
@@ -560,6 +564,7 @@ class Director:
                     None,
                     (
                         self._storage_problem,
+                        self._ownership_problem,
                         self._secret_problem,
                         self._maintenance.problem,
                         *(self._peers.problems() if self._peers else ()),

@@ -196,11 +196,11 @@ def entry(change: Change) -> tuple[str, ServiceKey, DestinationKey | None]:
 
 
 def is_race(failure: Failure) -> bool:
-    """Whether the change came too late because somebody else edits the same entries: to look again helps."""
+    """Whether to look again helps: somebody else edits the same entries, or the kernel's answers were lost."""
     change, code = failure
     if isinstance(change, AddService | SetService) and code == errno.ENOENT:
         return False  # no such scheduler
-    return code in (errno.EEXIST, errno.ESRCH, errno.ENOENT)
+    return code in (errno.EEXIST, errno.ESRCH, errno.ENOENT, errno.ENOBUFS)
 
 
 def without_consequences(refused: Sequence[Failure]) -> list[Failure]:

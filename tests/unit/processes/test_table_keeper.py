@@ -33,6 +33,10 @@ def test_a_missing_scheduler_is_no_race_and_a_vanished_entry_is():
     assert is_race((AddDestination(WEB, A, ONE), errno.ESRCH))
 
 
+def test_after_lost_answers_we_look_again():
+    assert is_race((AddDestination(WEB, A, ONE), errno.ENOBUFS))
+
+
 def test_one_cause_is_one_sentence():
     lacking = AddService(WEB, Service("twos")), errno.ENOENT
     elsewhere = AddDestination(OTHER, A, ONE), errno.EINVAL
