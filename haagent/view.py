@@ -290,7 +290,8 @@ def _judgement_problems(core: Core, service: ServiceStatus, judgement: Judgement
         if each is None:
             continue
         if server.health == "up" and (why := suppression(configured, each, now)):
-            state = "serves for want of others, and flaps" if server.weight else "is kept out"
+            serves = server.name in core.pools[service.name].serving
+            state = "serves for want of others" if serves else "is kept out"
             yield f"real server {server.name} of {service.name} {state}: {why}"
         if why := hold(configured, judgement, server.name, now):
             yield f"real server {server.name} of {service.name} is {why}"

@@ -1,6 +1,7 @@
 """The prober's core: transcripts of events and the effects they cause."""
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -98,6 +99,27 @@ def test_unchanged_probes_keep_schedule_and_streak_over_a_reload() -> None:
             assert isinstance(effect, StartProbe)
             reports += bench.finish(effect.probe.id, REFUSED)
     assert Report(1, "down", REFUSED.detail) in reports
+
+
+def test_another_pace_moves_the_schedule_and_keeps_verdict_and_streak() -> None:
+    bench = Bench(probe(1))
+    for _ in range(2):
+        bench.wake()
+        bench.finish(1, PASSED)
+    bench.wake()
+    bench.finish(1, REFUSED)
+    slower = replace(probe(1), interval=4.0)
+    assert bench.set(slower) == []
+    at = []
+    for _ in range(3):
+        assert bench.wake() == [StartProbe(slower)]
+        at.append(bench.now)
+        effects = bench.finish(1, REFUSED)
+        if effects:
+            break
+    assert effects == [Report(1, "down", REFUSED.detail)]
+    assert len(at) == 2  # the streak went on from one
+    assert at[1] - at[0] == pytest.approx(4.0)
 
 
 def test_a_removed_probe_is_stopped_and_its_late_result_ignored() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haagent.pool.operator import Override, Overrides, Version
-from haagent.processes.peer_message import CHALLENGE_SIZE, Told, challenge, nonce_of, opened, sealed, tag
+from haagent.processes.peer_message import CHALLENGE_SIZE, Healths, Told, challenge, nonce_of, opened, sealed, tag
 
 SECRET, THEIRS, OURS = b"0123456789abcdef", bytes(32), bytes(range(32))
 WORDS: Overrides = {
@@ -21,6 +21,13 @@ def test_what_is_sealed_is_opened() -> None:
     told = opened("call", SECRET, THEIRS, CALL)
     assert isinstance(told, Told)
     assert (told.director, told.nonce, told.overrides) == ("d1", OURS, WORDS)
+
+
+def test_what_is_made_of_the_real_servers_goes_along() -> None:
+    healths: Healths = {("web", "rs1"): "up", ("web", "rs2"): "down", ("mail", "rs2"): "unknown"}
+    told = opened("answer", SECRET, THEIRS, sealed("answer", SECRET, THEIRS, "d1", b"", {}, healths))
+    assert isinstance(told, Told)
+    assert told.healths == healths
 
 
 def test_another_secret_conversation_or_direction_is_not_believed() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from haagent.config.model import Endpoint, Peers
 from haagent.pool.operator import Override, Overrides, merge, said
+from haagent.processes.peer_message import Healths
 from haagent.processes.peers import PeerExchange, read_secret
 
 SECRET = b"0123456789abcdef"
@@ -19,7 +20,18 @@ ONE, TWO = ("web", "rs1"), ("web", "rs2")
 class Director:
     def __init__(self, name: str, peers: Peers, secret: bytes = SECRET) -> None:
         self.name, self.words, self.complaints = name, {}, []  # type: ignore[var-annotated]
-        self.exchange = PeerExchange(name, peers, secret, lambda: self.words, self.hear, self.complaints.append)
+        self.healths: Healths = {("web", name): "up"}
+        self.seen: dict[str, Healths] = {}
+        self.exchange = PeerExchange(
+            name,
+            peers,
+            secret,
+            lambda: self.words,
+            self.hear,
+            self.complaints.append,
+            healths=lambda: self.healths,
+            saw=self.seen.__setitem__,
+        )
 
     def hear(self, theirs: Overrides) -> None:
         self.words = merge(self.words, theirs)
@@ -71,6 +83,9 @@ def test_what_one_hears_all_know() -> None:
             await until(lambda: all(each.words[ONE].is_automatic for each in (d1, d2, d3)))
             await until(lambda: all(status.reachable for status in d1.exchange.statuses()))
             assert d1.exchange.problems() == ()
+            d1.healths = {("web", "d1"): "down"}
+            await until(lambda: d2.seen["d1"] == d3.seen["d1"] == d1.healths)
+            assert d1.seen == {"d2": d2.healths, "d3": d3.healths}
 
     asyncio.run(play())
 
