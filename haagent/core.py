@@ -53,9 +53,10 @@ from haagent.pool.path import has_path, path_addresses, path_marks, path_table, 
 from haagent.pool.path_verdict import UNTESTED, PathResult, PathVerdict, is_obstructed, path_verdict
 from haagent.pool.settings import Settings, wanted_settings
 from haagent.pool.tiers import NO_TIER
-from haagent.pool.tracking import tracking
+from haagent.pool.tracking import Observed, tracking
 from haagent.processes.messages import Probe
 from haagent.snapshot import HealthState, ServiceState
+from haagent.vrrp.path import SecondPath
 from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
 
 Instant = float
@@ -986,8 +987,19 @@ def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:
         announce_delay=router.announce_delay,
         announce_refresh=router.announce_refresh,
         tracked_interfaces=tuple(
-            TrackedInterface(track.interface, track.fault, track.priority)
+            TrackedInterface(track.interface, track.fault, track.priority, track.down_delay, track.up_delay)
             for track in router.track
             if isinstance(track, InterfaceTrack)
         ),
+        version=router.version,
+        password=router.password,
+        unicast_peers=None if router.unicast_peers is None else tuple(packed(each) for each in router.unicast_peers),
+        minimum_ttl=router.minimum_ttl,
+        also_via=SecondPath(router.also_via.interface, tuple(packed(each) for each in router.also_via.peers))
+        if router.also_via
+        else None,
+        preempt_delay=router.preempt_delay,
+        sticky=router.sticky,
+        hold_off=router.hold_off,
+        group=group,
     )

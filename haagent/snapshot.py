@@ -49,6 +49,9 @@ class RouterStatus(Struct, frozen=True, kw_only=True):
     active_address: str  # who is Active as far as we know; "" unknown
     virtual_addresses: tuple[str, ...]  # "address/prefix_length", the unadvertised ones too
     counters: RouterCounters = RouterCounters()
+    group: str = ""  # it moves with the others of this group
+    terms: tuple[str, ...] = ()  # everything that moves the priority now, as "pool web is empty (-20)"
+    yields: bool = False  # it follows a peer of lower priority: a handover, or a preempt_delay that runs
 
 
 class CheckStatus(Struct, frozen=True, kw_only=True):

@@ -7,7 +7,16 @@ core has judged by, beside the evidence.
 import difflib
 from collections.abc import Iterable, Mapping
 
-from haagent.config.model import PoolTrack, RealServer, VirtualRouter, VirtualService
+from haagent.config.model import (
+    FileTrack,
+    PoolTrack,
+    ProcessTrack,
+    RealServer,
+    ScriptTrack,
+    VirtualRouter,
+    VirtualService,
+    WatchedTrack,
+)
 from haagent.control.requests import ProbeWhy, Refused, RouterWhy, ServerWhy, Try, WhyAnswer
 from haagent.core import Core, ServerKey
 from haagent.health.transcript import Transcript, difference, escaped, step
@@ -72,7 +81,13 @@ def _router(core: Core, router: VirtualRouter, status: RouterStatus, entries: li
     terms = [f"{router.priority} as configured"]
     for track in router.track:
         what = "a fault" if track.fault else f"{track.priority:+d}"
-        if isinstance(track, PoolTrack):
+        if isinstance(track, WatchedTrack):
+            seen = core.watched.get(track)
+            state = "not looked at yet" if seen is None else f"so it is: {seen.cause}" if seen.cause else "it is not"
+            if seen is not None and seen.priority is not None:
+                what = f"{seen.priority:+d}"
+            terms.append(f"{what} {watched_words(track)}: {state}")
+        elif isinstance(track, PoolTrack):
             holds = condition(track, core.pools[track.pool])
             state = f"so it is: {holds}" if holds else "it is not"
             terms.append(f"{what} while the pool {track.pool} is {track.when.replace('_', ' ')}: {state}")
@@ -84,6 +99,18 @@ def _router(core: Core, router: VirtualRouter, status: RouterStatus, entries: li
         priority_terms=tuple(terms),
         history=tuple(each for each in entries if (each.subject, each.name) == ("router", router.name))[-TRANSITIONS:],
     )
+
+
+def watched_words(track: WatchedTrack) -> str:
+    match track:
+        case ScriptTrack():
+            return f"while the script {track.script[0]} fails"
+        case FileTrack(when="value"):
+            return f"as the file {track.file} says"
+        case FileTrack():
+            return f"while the file {track.file} {'exists' if track.when == 'exists' else 'is missing'}"
+        case ProcessTrack():
+            return f"while fewer than {track.least} processes {track.process} run"
 
 
 def _server(

@@ -31,6 +31,7 @@ SHELLS = (
     "haagent.view",
     "haagent.preview",
     "haagent.operate",
+    "haagent.handover",
     "haagent.hooks",
     "haagent.why",
     "haagent.version",
@@ -64,6 +65,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "haagent.preview": (*DOMAINS, "haagent.core"),
     "haagent.why": (*DOMAINS, "haagent.core", "haagent.view"),
     "haagent.operate": (*DOMAINS, "haagent.core"),
+    "haagent.handover": (*DOMAINS,),
     "haagent.linux": ("haagent.linux", *VOCABULARY),
     "haagent.probes": ("haagent.probes", *VOCABULARY),
     "haagent.sniff.capture": ("haagent.sniff.records",),
@@ -82,6 +84,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("haagent.core", "haagent.processes.messages"): (
         "Probe is the message's own struct: the core hands out the level as it is sent; the module is data and codec"
     ),
+    ("haagent.handover", "haagent.control.requests"): "HandOver is the request itself; the module is data",
     ("haagent.operate", "haagent.control.requests"): "Operate is the request itself; the module is data",
     ("haagent.why", "haagent.control.requests"): "it builds the answer; the module is data",
     ("haagent.why", "haagent.processes.history"): "Entry is what the answer holds; the file is read by the shell",
@@ -90,7 +93,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 
 PURE = (
     "vrrp", "health", "pool", "ipvs", "agentx", "mib", "hooks", "sniff", "snapshot", "core", "view", "preview",
-    "operate",
+    "operate", "handover",
     "recipe", "why",
 )  # fmt: skip
 PURE_BUT = ("haagent.sniff.capture",)  # the adapter of its folder

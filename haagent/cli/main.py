@@ -18,6 +18,7 @@ COMMANDS = {  # verb -> what it does, as the help says it; the module of the sam
     "disable": "take a real server out at once",
     "enable": "let the configuration and the checks decide about a real server again",
     "weight": "another weight for a real server, for a while or until told otherwise",
+    "handover": "move a virtual router to the peer: it has announced the addresses before this director lets go",
     "history": "every transition with time and cause",
     "cleanup": "let go of virtual addresses that a killed daemon left behind",
     "why": "why a real server or virtual router is as it is: the last probes, what failed first",

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from haagent.config.check_rules import check_rules
-from haagent.config.error import Found, show
+from haagent.config.error import Found, quote, show
+from haagent.config.group_checks import group_checks
 from haagent.config.hook_rules import hook_rules
 from haagent.config.kernel_checks import kernel_checks
 from haagent.config.path_checks import path_checks
 from haagent.config.peer_checks import peer_checks
 from haagent.config.reading import Draft, no_such
+from haagent.config.router_checks import router_checks
 from haagent.config.server_checks import family_of, own_addresses
 from haagent.config.service_checks import service_checks
 from haagent.config.values import enumerated
@@ -31,6 +33,7 @@ class Drafts:
     sysctl: Draft | None
     peers: Draft | None
     virtual_routers: dict[str, Draft]
+    virtual_router_groups: dict[str, Draft]
     checks: dict[str, Draft]
     virtual_services: dict[str, Draft]
     hooks: dict[str, Draft]
@@ -43,6 +46,7 @@ def cross_check(drafts: Drafts) -> list[Found]:
     """Every contradiction in one director's view."""
     return [
         *_routers(drafts),
+        *group_checks(drafts.virtual_router_groups.values(), drafts.virtual_routers, drafts.router_names),
         *check_rules(drafts.checks.values()),
         *service_checks(drafts.virtual_services, drafts.checks, drafts.check_names, drafts.router_names),
         *_machines(drafts.virtual_services.values()),
@@ -55,15 +59,10 @@ def cross_check(drafts: Drafts) -> list[Found]:
 
 
 def _routers(drafts: Drafts) -> Iterator[Found]:
-    vrids: dict[tuple[str, int], Draft] = {}
+    yield from router_checks(drafts.virtual_routers.values())
     held: dict[tuple[str, str], Draft] = {}
     for router in drafts.virtual_routers.values():
-        interface, vrid = router.get("interface"), router.get("vrid")
-        if interface is not None and vrid is not None:
-            first = vrids.setdefault((interface, vrid), router)
-            if first is not router:
-                yield Found(router.at("vrid"), f"vrid {vrid} on {interface} is that of {show(first.path)} already")
-        yield from _router_addresses(router, interface, held)
+        yield from _router_addresses(router, router.get("interface"), held)
         yield from _router_tracks(router, drafts.service_names)
 
 
@@ -87,8 +86,11 @@ def _router_tracks(router: Draft, services: Sequence[str]) -> Iterator[Found]:
         pool = track.get("pool")
         if pool is not None and pool not in services:
             yield Found(track.at("pool"), no_such("virtual service", pool, services))
-        if track.get("fault") is False and track.get("priority") == 0:
+        if track.get("fault") is False and track.get("priority") == 0 and track.get("when") != "value":
             yield Found(track.path, "changes nothing; give it fault = true or a priority")
+        script = track.get("script")
+        if script and not script[0].startswith("/"):
+            yield Found(track.at("script"), f"expected an absolute path as its first word, got {quote(script[0])}")
         when, fraction = track.get("when"), track.get("fraction")
         if when == "below_fraction" and fraction == 0:
             yield Found(track.at("when"), "below which fraction? Give it one, as in fraction = 0.5")

@@ -111,9 +111,51 @@ class InterfaceTrack(Struct, frozen=True, kw_only=True, tag="interface"):
     interface: str
     fault: bool = True
     priority: int = 0
+    down_delay: float = 0.0  # it counts as down once it was down for so long
+    up_delay: float = 0.0
 
 
-Track = PoolTrack | InterfaceTrack
+class ScriptTrack(Struct, frozen=True, kw_only=True, tag="script"):
+    """The router follows a command: while it fails, the router has a fault, or a priority term."""
+
+    script: tuple[str, ...]  # an absolute path and arguments; no shell. Exit status 0: well
+    interval: float = 2.0
+    timeout: float = 1.0  # then its process group is killed, and that is a failure
+    rise: int = 2
+    fall: int = 2
+    user: str = "nobody"
+    fault: bool = False
+    priority: int = 0
+
+
+class FileTrack(Struct, frozen=True, kw_only=True, tag="file"):
+    """The router follows a file; with when = "value" the integer in it is the priority term."""
+
+    file: str
+    when: Literal["exists", "missing", "value"] = "exists"
+    fault: bool = False
+    priority: int = 0
+
+
+class ProcessTrack(Struct, frozen=True, kw_only=True, tag="process"):
+    """The router follows processes of this host: while fewer than `least` run, it has a fault, or a priority term."""
+
+    process: str  # the program's name, without its directory
+    least: int = 1
+    delay: float = 0.0  # it counts as gone (or back) once that was so for so long: a restart is none
+    fault: bool = False
+    priority: int = 0
+
+
+WatchedTrack = ScriptTrack | FileTrack | ProcessTrack  # by haagent/processes/trackers.py
+Track = PoolTrack | InterfaceTrack | WatchedTrack
+
+
+class AlsoVia(Struct, frozen=True, kw_only=True):
+    """A second way for the same advertisements, unicast: one dead link is then no split."""
+
+    interface: str
+    peers: tuple[str, ...]
 
 
 class VirtualRouter(Struct, frozen=True, kw_only=True):
@@ -123,15 +165,30 @@ class VirtualRouter(Struct, frozen=True, kw_only=True):
     interface: str
     vrid: int  # 1..255
     priority: int = 100  # 1..255; 255 is the address owner
-    advertisement_interval: float = 1.0  # whole centiseconds, 0.01..40.95
-    virtual_addresses: tuple[InterfaceAddress, ...]  # 1..255, listed in the advertisement
+    advertisement_interval: float = 1.0  # whole centiseconds, 0.01..40.95; version 2: whole seconds
+    virtual_addresses: tuple[InterfaceAddress, ...]  # 1..255 of one family, listed in the advertisement
     unadvertised_addresses: tuple[InterfaceAddress, ...] = ()  # held and announced, not listed
     preempt: bool = True
     checksum: ChecksumPolicy = "auto"
     announce_burst: int = 5  # rounds of gratuitous ARP on becoming Active, and again after announce_delay
     announce_delay: float = 5.0
     announce_refresh: float = 60.0
+    version: Literal[2, 3] = 3  # 2: RFC 3768, for peers that speak nothing newer
+    password: str = ""  # version 2: at most 8 characters, in clear text on the wire
+    unicast_peers: tuple[str, ...] | None = None  # the other directors' addresses; None: multicast
+    minimum_ttl: int = 0  # unicast: refuse what came by more routers than 255 less this
+    also_via: AlsoVia | None = None
+    preempt_delay: float = 0.0  # seconds that a lower-priority Active router is left in peace, once it is heard
+    sticky: bool = False  # an incumbent keeps against a higher priority: it advertises 254
+    hold_off: float = 0.0  # at start: for at most so long wait for a first frame on the interface
     track: tuple[Track, ...] = ()
+
+
+class VirtualRouterGroup(Struct, frozen=True, kw_only=True):
+    """Virtual routers that are Active together or not at all: inside and outside of a NAT pair."""
+
+    name: str
+    routers: tuple[str, ...]
 
 
 class Tunnel(Struct, frozen=True, kw_only=True):
@@ -265,6 +322,7 @@ class Config(Struct, frozen=True, kw_only=True):
     sysctl: Sysctl = Sysctl()
     peers: Peers = Peers()
     virtual_routers: tuple[VirtualRouter, ...] = ()
+    virtual_router_groups: tuple[VirtualRouterGroup, ...] = ()
     checks: tuple[Check, ...] = ()
     virtual_services: tuple[VirtualService, ...] = ()
     hooks: tuple[Hook, ...] = ()

@@ -20,7 +20,9 @@ from haagent.config.values import (
     INTERFACE,
     INTERFACE_ADDRESS,
     NAME,
+    PASSWORD,
     PATH_CHECK,
+    PEER,
     PORTS,
     REQUIRE,
     SUBJECT_NAME,
@@ -95,7 +97,7 @@ PEERS = Table(
 )
 
 TRACK = Variants(
-    'a table with "pool" or "interface"',
+    'a table with "pool", "interface", "script", "file" or "process"',
     "",
     {
         "pool": Table(
@@ -112,9 +114,58 @@ TRACK = Variants(
         "interface": Table(
             "track",
             model.InterfaceTrack,
-            {"interface": Key(INTERFACE), "fault": Key(BOOLEAN), "priority": Key(_PRIORITY_TERM)},
+            {
+                "interface": Key(INTERFACE),
+                "fault": Key(BOOLEAN),
+                "priority": Key(_PRIORITY_TERM),
+                "down_delay": Key(seconds(0, 3600)),
+                "up_delay": Key(seconds(0, 3600)),
+            },
+        ),
+        "script": Table(
+            "track",
+            model.ScriptTrack,
+            {
+                "script": Key(ListOf(ARGUMENT, "an array of an absolute path and arguments", least=1)),
+                "interval": Key(seconds(0.1, 3600)),
+                "timeout": Key(seconds(0.1, 3600)),
+                "rise": Key(integer(1, 100)),
+                "fall": Key(integer(1, 100)),
+                "user": Key(ACCOUNT),
+                "fault": Key(BOOLEAN),
+                "priority": Key(_PRIORITY_TERM),
+            },
+        ),
+        "file": Table(
+            "track",
+            model.FileTrack,
+            {
+                "file": Key(ABSOLUTE_PATH),
+                "when": Key(choice("condition", ("exists", "missing", "value"))),
+                "fault": Key(BOOLEAN),
+                "priority": Key(_PRIORITY_TERM),
+            },
+        ),
+        "process": Table(
+            "track",
+            model.ProcessTrack,
+            {
+                "process": Key(NAME),
+                "least": Key(integer(1, 10000)),
+                "delay": Key(seconds(0, 3600)),
+                "fault": Key(BOOLEAN),
+                "priority": Key(_PRIORITY_TERM),
+            },
         ),
     },
+)
+
+_PEERS = "an array of addresses"
+
+ALSO_VIA = Table(
+    "second path",
+    model.AlsoVia,
+    {"interface": Key(INTERFACE), "peers": Key(ListOf(PEER, _PEERS, least=1, unique=True))},
 )
 
 VIRTUAL_ROUTER = Table(
@@ -140,8 +191,22 @@ VIRTUAL_ROUTER = Table(
         "announce_burst": Key(integer(1, 100)),
         "announce_delay": Key(seconds(0.1, 3600)),
         "announce_refresh": Key(seconds(1, 86400)),
+        "version": Key(integer(2, 3)),
+        "password": Key(PASSWORD),
+        "unicast_peers": Key(ListOf(PEER, _PEERS, unique=True)),
+        "minimum_ttl": Key(integer(0, 255)),
+        "also_via": Key(ALSO_VIA),
+        "preempt_delay": Key(seconds(0, 86400)),
+        "sticky": Key(BOOLEAN),
+        "hold_off": Key(seconds(0, 3600)),
         "track": Key(ListOf(TRACK, "an array of tables")),
     },
+)
+
+VIRTUAL_ROUTER_GROUP = Table(
+    "virtual router group",
+    model.VirtualRouterGroup,
+    {"routers": Key(ListOf(NAME, "an array of virtual routers' names", least=1, unique=True))},
 )
 
 _PROTOCOL = choice("protocol", ("tcp", "udp", "sctp"))
@@ -286,6 +351,7 @@ SINGLE: Mapping[str, Table] = {  # [director]
 }
 NAMED: Mapping[str, Table | Variants] = {  # [virtual_router.NAME]
     "virtual_router": VIRTUAL_ROUTER,
+    "virtual_router_group": VIRTUAL_ROUTER_GROUP,
     "check": CHECK,
     "virtual_service": VIRTUAL_SERVICE,
     "hook": HOOK,

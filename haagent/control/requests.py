@@ -157,8 +157,33 @@ class WhyAnswer(Struct, frozen=True, kw_only=True, tag_field="answer", tag="why"
     servers: tuple[ServerWhy, ...] = ()
 
 
-Request = Status | Reload | History | Plan | Operate | Why
-Answer = Refused | StatusAnswer | ReloadAnswer | HistoryAnswer | EntryAdded | PlanAnswer | OperateAnswer | WhyAnswer
+class HandOver(Struct, frozen=True, kw_only=True, tag_field="request", tag="hand_over"):
+    """Move a virtual router or a group to the peer. Answered by HandOverAnswer or Refused."""
+
+    name: str
+    lasting: Annotated[float, Meta(gt=0)] | None = None  # seconds; None: until the peer goes
+    back: bool = False  # the handover is over: the priorities decide again
+
+
+class HandOverAnswer(Struct, frozen=True, kw_only=True, tag_field="answer", tag="hand_over"):
+    """It is under way: look at the status."""
+
+    routers: tuple[str, ...]
+    timeout: float = 0.0  # seconds after which it has come to its end, one way or the other
+
+
+Request = Status | Reload | History | Plan | Operate | Why | HandOver
+Answer = (
+    Refused
+    | StatusAnswer
+    | ReloadAnswer
+    | HistoryAnswer
+    | EntryAdded
+    | PlanAnswer
+    | OperateAnswer
+    | WhyAnswer
+    | HandOverAnswer
+)
 
 encode = msgspec.json.Encoder().encode
 decode_request = msgspec.json.Decoder(Request).decode

@@ -1,26 +1,46 @@
-"""What the pools say about the virtual routers that track them. Pure; recomputed from all inputs, never adjusted."""
+"""What the director knows about the virtual routers that track something: pools, and what is watched. Pure.
+
+Recomputed from all inputs, never adjusted.
+"""
 
 from collections.abc import Iterable, Mapping
 
-from haagent.config.model import PoolTrack, VirtualRouter
+from haagent.config.model import InterfaceTrack, PoolTrack, VirtualRouter, WatchedTrack
 from haagent.pool.desired import Pool
 from haagent.pool.freeze import is_below
+from haagent.pool.watched import Observation
 from haagent.vrrp.settings import Term, Tracking
 
+Observed = Mapping[WatchedTrack, Observation]  # what was looked at already
+NOTHING_WATCHED: Observed = {}
 
-def tracking(routers: Iterable[VirtualRouter], pools: Mapping[str, Pool]) -> dict[str, Tracking]:
-    """One entry for each router that tracks a pool."""
-    return {
-        router.name: _of_router([track for track in router.track if isinstance(track, PoolTrack)], pools)
-        for router in routers
-        if any(isinstance(track, PoolTrack) for track in router.track)
+
+def tracking(
+    routers: Iterable[VirtualRouter], pools: Mapping[str, Pool], observed: Observed = NOTHING_WATCHED
+) -> dict[str, Tracking]:
+    """One entry for each router that tracks more than interfaces, which the vrrp process sees for itself."""
+    tracks = {
+        router.name: [each for each in router.track if not isinstance(each, InterfaceTrack)] for router in routers
     }
+    return {name: _of_router(each, pools, observed) for name, each in tracks.items() if each}
 
 
-def _of_router(tracks: Iterable[PoolTrack], pools: Mapping[str, Pool]) -> Tracking:
-    holding = [(track, sentence) for track in tracks if (sentence := condition(track, pools[track.pool]))]
-    faults = [sentence for track, sentence in holding if track.fault]
-    return Tracking("; ".join(faults), tuple(Term(sentence, t.priority) for t, sentence in holding if not t.fault))
+def _of_router(tracks: Iterable[PoolTrack | WatchedTrack], pools: Mapping[str, Pool], observed: Observed) -> Tracking:
+    faults, terms = [], []
+    for track in tracks:
+        seen = observe(track, pools, observed)
+        if seen.cause and track.fault:
+            faults.append(seen.cause)
+        elif seen.cause:
+            terms.append(Term(seen.cause, track.priority if seen.priority is None else seen.priority))
+    return Tracking("; ".join(faults), tuple(terms))
+
+
+def observe(track: PoolTrack | WatchedTrack, pools: Mapping[str, Pool], observed: Observed) -> Observation:
+    """What is not looked at yet holds nothing."""
+    if isinstance(track, PoolTrack):
+        return Observation(condition(track, pools[track.pool]))
+    return observed.get(track, Observation())
 
 
 def condition(track: PoolTrack, pool: Pool) -> str:

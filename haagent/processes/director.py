@@ -21,7 +21,7 @@ from typing import assert_never
 
 from haagent.config.error import ConfigError
 from haagent.config.load import check, load
-from haagent.config.model import Config, VirtualRouter
+from haagent.config.model import Config, VirtualRouter, WatchedTrack
 from haagent.control import requests
 from haagent.control.paths import (
     accepted_file,
@@ -59,7 +59,9 @@ from haagent.core import (
     StoreOverrides,
     TableAdopted,
     TableObserved,
+    TracksObserved,
 )
+from haagent.handover import meant
 from haagent.ipvs.plan import Owned
 from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs
@@ -82,9 +84,11 @@ from haagent.processes.peers import PeerExchange, read_secret
 from haagent.processes.recollection import Recollection
 from haagent.processes.supervisor import EXIT_CONFIGURATION
 from haagent.processes.table_keeper import Level, TableKeeper
+from haagent.processes.trackers import Trackers
 from haagent.snapshot import ProcessStatus, RouterCounters, RouterStatus, Snapshot
 from haagent.version import VERSION
 from haagent.view import Clock, snapshot
+from haagent.vrrp.router import LEAVING_INTERVALS
 from haagent.why import probe_ids, subjects, why
 
 SNAPSHOT_INTERVAL = 0.2  # seconds: changes nearer together reach the observer as one
@@ -94,6 +98,7 @@ HEARTBEAT_INTERVAL = 1.0
 DEADLINE_PAUSE = 0.05  # at least, between two deadlines
 DEADLINE_CHECK_INTERVAL = 60.0
 HOOK_GRACE = 2.0  # when we stop, commands may run this long
+REPORT_TIME = 1.0  # until what vrrp did is in a status
 LAST_WORDS_TIME = 0.05  # when we stop, what vrrp said last is still on its socket
 WHY_HISTORY = 5000  # entries that are searched for what happened to one name
 FRESH_COUNTS_TIMEOUT = 2.0  # `status` waits this long for the kernel's counts
@@ -135,6 +140,7 @@ class Director:
         self._stop = asyncio.Event()
         self._dirty = asyncio.Event()
         self._observed = asyncio.Event()
+        self._trackers = Trackers(lambda observed: self._deliver(TracksObserved(observed)))
         self._hooks = HookRunner(config.director.name, self._record_hook, self._complain)
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[tuple[str, ...]]] = set()
@@ -151,6 +157,7 @@ class Director:
             print(f"haagent: {refusal}", file=sys.stderr, flush=True)
             return EXIT_CONFIGURATION
         self._deliver(ConfigLoaded(self._config))
+        self._trackers.set_tracks(watched_tracks(self._config))
         self._remember_accepted()
         try:
             await self._children.start()
@@ -172,6 +179,7 @@ class Director:
         self._say("READY")
         await self._stop.wait()
         await asyncio.sleep(LAST_WORDS_TIME)
+        await self._trackers.close()
         await self._hooks.close(HOOK_GRACE)
         for task in [*tasks, *([self._keeper_task] if self._keeper_task else [])]:
             task.cancel()
@@ -447,6 +455,8 @@ class Director:
                     yield answer
             case requests.Operate():
                 yield self._operate(request, user)
+            case requests.HandOver():
+                yield self._hand_over(request, user)
             case requests.Why(name=name):
                 yield await self._why(name)
             case _:
@@ -461,6 +471,25 @@ class Director:
         entries = await self._history.kept(WHY_HISTORY, None)
         clock = Clock(time.monotonic(), time.time())
         return why(self._core, self._snapshot(), routers, servers, transcripts, entries, clock)
+
+    def _hand_over(self, request: requests.HandOver, user: str) -> requests.Answer:
+        statuses = {each.name: each for each in self._snapshot().routers}
+        routers = meant(tuple(statuses.values()), self._config.virtual_router_groups, request)
+        if isinstance(routers, str):
+            return requests.Refused(routers)
+        first = routers[0]
+        self._children.send(
+            "vrrp",
+            vrrp_messages.encode(
+                vrrp_messages.TakeBack(first) if request.back else vrrp_messages.HandOver(first, request.lasting)
+            ),
+        )
+        lasting = f" for {request.lasting:g} s" if request.lasting else ""
+        cause = "the handover is over" if request.back else f"handed over to the peer{lasting}"
+        for name in routers:
+            self._record(Record("operator", name, "", "taken back" if request.back else "handed over", cause, user))
+        interval = statuses[first].advertisement_interval
+        return requests.HandOverAnswer(routers=routers, timeout=LEAVING_INTERVALS * interval + REPORT_TIME)
 
     def _operate(self, request: requests.Operate, user: str) -> requests.Answer:
         """On disk first: what cannot be remembered is refused."""
@@ -527,6 +556,7 @@ class Director:
         self._reports = {name: report for name, report in self._reports.items() if name in names}
         self._hooks.set_hooks(loaded.hooks)
         self._deliver(ConfigLoaded(loaded))
+        self._trackers.set_tracks(watched_tracks(loaded))
         self._remember_accepted()
         if loaded.peers != previous.peers or self._secret_problem:
             if self._peers:
@@ -627,6 +657,12 @@ class Director:
 def load_for_all(options: Options) -> Config | list[ConfigError]:
     """As `load`; but an error that only the peer would meet is refused here too, before both run into it."""
     return check(options.directory, None) or load(options.directory, options.name)
+
+
+def watched_tracks(config: Config) -> list[WatchedTrack]:
+    return [
+        track for router in config.virtual_routers for track in router.track if isinstance(track, WatchedTrack)
+    ]
 
 
 def needs_restart(running: Config, loaded: Config) -> str | None:

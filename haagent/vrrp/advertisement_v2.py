@@ -43,7 +43,7 @@ def decode(message: bytes, ttl: int, minimum_ttl: int = TTL) -> Advertisement | 
     """Checks in the order of RFC 3768 section 7.1, up to those that need to know the virtual router."""
     if ttl < minimum_ttl:
         return Discard.TTL
-    if len(message) < _HEADER.size + AUTH_LENGTH:
+    if len(message) < _HEADER.size:
         return Discard.LENGTH
     version_and_type, vrid, priority, count, auth_type, interval, _ = _HEADER.unpack_from(message)
     if version_and_type >> 4 != VERSION_AND_TYPE >> 4:

@@ -364,7 +364,7 @@ def test_an_unknown_name_is_one_error_among_the_others(tmp_path: Path) -> None:
     write(tmp_path, a=NAMES, b="x = 1\n")
     assert [str(error) for error in check(tmp_path, "d3")] == [
         'a.toml:2:1: director.names: there is no director "d3"; say which of d1, d2 this is with --name',
-        "b.toml:1:1: x: unknown key; one of director, snmp, connection_sync, sysctl, peers, virtual_router, check, "
+        "b.toml:1:1: x: unknown key; one of director, snmp, connection_sync, sysctl, peers, virtual_router, virtual_router_group, check, "
         "virtual_service, hook",
     ]
 
@@ -379,7 +379,7 @@ WRONG = [
     (
         "routers = 1",
         [
-            "1:1: routers: unknown key; one of director, snmp, connection_sync, sysctl, peers, virtual_router, check, "
+            "1:1: routers: unknown key; one of director, snmp, connection_sync, sysctl, peers, virtual_router, virtual_router_group, check, "
             "virtual_service, hook"
         ],
     ),
@@ -421,9 +421,9 @@ WRONG = [
     (ROUTER + "checksum = 1", ["5:1: virtual_router.r.checksum: expected one of auto, rfc9568, pseudo_header, got the integer 1"]),
     (ROUTER + "track = {}", [f'5:1: virtual_router.r.track: {PER_DIRECTOR}missing "d1", "d2"']),
     (ROUTER + "track = 1", ["5:1: virtual_router.r.track: expected an array of tables, got the integer 1"]),
-    (ROUTER + 'track = ["eth1"]', ['5:10: virtual_router.r.track[0]: expected a table with "pool" or "interface", got the string "eth1"']),
-    (ROUTER + "track = [{ fault = true }]", ['5:10: virtual_router.r.track[0]: expected a table with "pool" or "interface", got neither']),
-    (ROUTER + 'track = [{ pool = "s", interface = "x" }]', ['5:10: virtual_router.r.track[0]: expected a table with "pool" or "interface", got both']),
+    (ROUTER + 'track = ["eth1"]', ['5:10: virtual_router.r.track[0]: expected a table with "pool", "interface", "script", "file" or "process", got the string "eth1"']),
+    (ROUTER + "track = [{ fault = true }]", ['5:10: virtual_router.r.track[0]: expected a table with "pool", "interface", "script", "file" or "process", got neither']),
+    (ROUTER + 'track = [{ pool = "s", interface = "x" }]', ['5:10: virtual_router.r.track[0]: expected a table with "pool", "interface", "script", "file" or "process", got both']),
     (ROUTER.replace('["198.51.100.1/24"]', "[]"), ["4:1: virtual_router.r.virtual_addresses: expected an array of addresses, at least 1, got an empty one"]),
     ('[check.a]\ntype = "http"\nstatus = []', ["3:1: check.a.status: expected an array of status codes, at least 1, got an empty one"]),
     ('[check.a]\ntype = "http"\nstatus = [200, 99, 200]', [

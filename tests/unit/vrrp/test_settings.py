@@ -47,6 +47,9 @@ def test_every_parameter_comes_over() -> None:
         announce_burst=1,
         announce_delay=2.0,
         announce_refresh=3.0,
+        version=2,
+        password="x",
+        paths=(Path("eth0", OWN, (MULTICAST_GROUP,)),),
     )
 
 
