@@ -125,7 +125,11 @@ CERTIFICATE = asn1.encode(
 
 # name -> seeds, what to do
 PROBES: dict[str, tuple[tuple[bytes, ...], Run]] = {
-    **{f"probe_{check.name.replace(' ', '_')}": (TALK, run_stream(check)) for check in STREAMS if "tls" not in check.name},
+    **{
+        f"probe_{check.name.replace(' ', '_')}": (TALK, run_stream(check))
+        for check in STREAMS
+        if "tls" not in check.name
+    },
     **{f"probe_{check.name.replace(' ', '_')}_datagram": (REPLIES, run_datagram(check)) for check in DATAGRAMS},
     "dns_message": (DNS, run_dns_message),
     "program": ((b'{"up": true, "weight": 50, "detail": "x"}', b"fine\n"), run_program),

@@ -133,6 +133,7 @@ def test_what_is_no_tls(folder: Path) -> None:
     assert ask(HttpCheck(name="c", timeout=2.0), web, context(folder, "good")).detail.startswith("connection closed")
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 def test_protocols_that_do_not_meet(folder: Path) -> None:
     """A strict client, an old server: the alert is told in words."""
     old = context(folder, "good")
