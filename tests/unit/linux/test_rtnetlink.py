@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from haagent.linux.netlink import HEADER, Message, attribute, iterate_attributes, message, split_messages
 from haagent.linux.rtnetlink import (
+    IFA_F_NODAD,
     IFA_F_NOPREFIXROUTE,
     PROTOCOL,
     RTM_DELADDR,
@@ -84,7 +85,7 @@ def test_a_bridge_that_lost_a_port_is_no_interface_that_went() -> None:
 def test_a_link_without_name_and_other_messages_say_nothing() -> None:
     assert parse(link(0x41)) is None
     assert parse(one(message(24, 0, bytes(12)))) is None
-    assert parse(one(message(RTM_NEWADDR, 0, struct.pack("=BBBBI", 10, 64, 0, 0, 7)))) is None
+    assert parse(one(message(RTM_NEWADDR, 0, struct.pack("=BBBBI", 7, 64, 0, 0, 7)))) is None
 
 
 @given(st.sampled_from([RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_DELADDR]), st.binary(max_size=80))
@@ -112,3 +113,40 @@ def test_covers(own: str, other: str, expected: bool) -> None:
         return bytes(int(octet) for octet in host.split(".")), int(length)
 
     assert covers(packed(own), packed(other)) is expected
+
+
+# ------------------------------------------------------------------------------------------------------------- IPv6
+
+ADDRESS6 = (bytes.fromhex("20010db8" + "00" * 11 + "64"), 64)
+
+
+def body6(flags: int, *attributes: bytes) -> bytes:
+    return (
+        struct.pack("=BBBBI", 10, 64, 0, 0, 7)
+        + attribute(1, ADDRESS6[0])
+        + attribute(8, struct.pack("=I", flags))
+        + b"".join(attributes)
+    )
+
+
+def test_an_added_ipv6_address_is_usable_at_once_and_no_source() -> None:
+    found = dict(iterate_attributes(add_address(7, ADDRESS6, joins_connected_subnet=True)[HEADER.size + 8 :]))
+    assert struct.unpack("=I", found[8]) == (IFA_F_NOPREFIXROUTE | IFA_F_NODAD,)
+    assert struct.unpack("=IIII", found[6])[:2] == (0, 0xFFFFFFFF)  # deprecated from the start, valid for ever
+    assert found[11] == bytes((PROTOCOL,))
+    assert parse(one(add_address(7, ADDRESS6, joins_connected_subnet=True))) == AddressHeard(7, ADDRESS6, False, True)
+    assert parse(one(delete_address(7, ADDRESS6))) == AddressGone(7, ADDRESS6)
+
+
+@pytest.mark.parametrize(
+    ("flags", "is_tentative", "is_duplicate"), [(0x80, False, False), (0x40, True, False), (0x48, False, True)]
+)
+def test_the_state_of_duplicate_address_detection(flags: int, is_tentative: bool, is_duplicate: bool) -> None:
+    heard = parse(one(message(RTM_NEWADDR, 0, body6(flags))))
+    assert heard == AddressHeard(7, ADDRESS6, False, False, is_tentative, is_duplicate)
+
+
+def test_families_do_not_cover_each_other() -> None:
+    assert covers((bytes(16), 0), ADDRESS6)
+    assert not covers((bytes(4), 0), ADDRESS6)
+    assert not covers((bytes(15) + b"\1", 64), ADDRESS6)

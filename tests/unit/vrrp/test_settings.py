@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from haagent.vrrp.advertisement import GROUPS, MULTICAST_GROUP
+from haagent.vrrp.path import SecondPath
 from haagent.vrrp.settings import (
     Fault,
     Interface,
@@ -14,7 +16,7 @@ from haagent.vrrp.settings import (
     resolve,
     terms,
 )
-from haagent.vrrp.virtual_router import VirtualRouter
+from haagent.vrrp.virtual_router import Path, VirtualRouter
 
 OWN, SECOND, VIRTUAL, UNADVERTISED = (bytes((192, 0, 2, last)) for last in (2, 3, 100, 101))
 SETTINGS = RouterSettings("web", "eth0", 51, 200, 1.0, ((VIRTUAL, 24),), ((UNADVERTISED, 32),))
@@ -31,7 +33,14 @@ def surroundings(*interfaces: Interface, **tracking: Tracking) -> Surroundings:
 
 def test_every_parameter_comes_over() -> None:
     settings = replace(
-        SETTINGS, preempt=False, checksum="rfc9568", announce_burst=1, announce_delay=2.0, announce_refresh=3.0
+        SETTINGS,
+        preempt=False,
+        checksum="rfc9568",
+        announce_burst=1,
+        announce_delay=2.0,
+        announce_refresh=3.0,
+        version=2,
+        password="x",
     )
     assert resolve(settings, surroundings(ETH0)) == VirtualRouter(
         name="web",
@@ -134,3 +143,73 @@ def test_the_owners_virtual_address_is_its_own() -> None:
     assert isinstance(result, VirtualRouter)
     assert result.primary_address == VIRTUAL
     assert isinstance(resolve(replace(SETTINGS, priority=255), surroundings(replace(ETH0, addresses=()))), Fault)
+
+
+# ------------------------------------------------------------------------------------------------ paths and families
+
+LINK_LOCAL, GLOBAL, VIRTUAL6 = (
+    bytes.fromhex(head + "00" * (15 - len(head) // 2) + "64") for head in ("fe80", "20010db8", "20010db80001")
+)
+SETTINGS6 = replace(SETTINGS, virtual_addresses=((VIRTUAL6, 64),), unadvertised_addresses=())
+PEER = bytes((192, 0, 2, 9))
+FAR = bytes((203, 0, 113, 9))
+
+
+def resolved(settings: RouterSettings, *interfaces: Interface) -> VirtualRouter:
+    result = resolve(settings, surroundings(*interfaces))
+    assert isinstance(result, VirtualRouter), result
+    return result
+
+
+def test_each_family_has_its_own_source() -> None:
+    both = replace(ETH0, addresses=((OWN, 24), (GLOBAL, 64), (LINK_LOCAL, 64)))
+    assert resolved(SETTINGS, both).primary_address == OWN
+    assert resolved(SETTINGS6, both).paths == (Path("eth0", LINK_LOCAL, (GROUPS[16],)),)
+
+
+def test_an_ipv6_router_waits_for_its_link_local_address() -> None:
+    without = replace(ETH0, addresses=((OWN, 24), (GLOBAL, 64)))
+    assert "no IPv6 link-local address" in str(resolve(SETTINGS6, surroundings(without)))
+    tentative = replace(without, tentative=((LINK_LOCAL, 64),))
+    assert "waiting for duplicate address detection of fe80::64" in str(resolve(SETTINGS6, surroundings(tentative)))
+    duplicate = replace(without, duplicate=((LINK_LOCAL, 64),))
+    assert "fe80::64 on eth0 is a duplicate" in str(resolve(SETTINGS6, surroundings(duplicate)))
+
+
+def test_a_virtual_link_local_address_is_no_source() -> None:
+    around = Surroundings(
+        {"eth0": replace(ETH0, addresses=((LINK_LOCAL, 64),))}, virtual=frozenset({("eth0", LINK_LOCAL)})
+    )
+    assert isinstance(resolve(SETTINGS6, around), Fault)
+
+
+def test_unicast_peers_replace_the_group() -> None:
+    assert resolved(replace(SETTINGS, unicast_peers=(PEER,)), ETH0).paths == (Path("eth0", OWN, (PEER,)),)
+    assert "unicast_peers is empty" in str(resolve(replace(SETTINGS, unicast_peers=()), surroundings(ETH0)))
+
+
+def test_a_second_path_is_there_while_its_interface_is() -> None:
+    settings = replace(SETTINGS, also_via=SecondPath("eth1", (FAR,)))
+    second = replace(ETH1, addresses=((SECOND, 24),))
+    first = Path("eth0", OWN, (MULTICAST_GROUP,))
+    assert resolved(settings, ETH0, second).paths == (first, Path("eth1", SECOND, (FAR,)))
+    for other in ((), (ETH1,), (replace(second, is_up=False),)):  # gone, without an address, down: no fault
+        assert resolved(settings, ETH0, *other).paths == (first,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "interface", "peers"),
+    [
+        (SETTINGS, "eth0", None),
+        (replace(SETTINGS, unicast_peers=(PEER,)), "eth0", (PEER,)),
+        (replace(SETTINGS, also_via=SecondPath("eth1", (FAR,))), "eth0", None),
+        (replace(SETTINGS, also_via=SecondPath("eth1", (FAR,))), "eth1", (FAR,)),
+    ],
+)
+def test_who_may_speak_where(settings: RouterSettings, interface: str, peers: tuple[bytes, ...] | None) -> None:
+    assert settings.peers_on(interface) == peers
+
+
+def test_where_a_router_is_heard() -> None:
+    assert SETTINGS.places == (("eth0", 4, 51),)
+    assert replace(SETTINGS6, also_via=SecondPath("eth1", (GLOBAL,))).places == (("eth0", 16, 51), ("eth1", 16, 51))
