@@ -10,7 +10,9 @@ from typing import Literal
 from haagent.config.model import Check
 
 HealthState = Literal["unknown", "up", "down"]
-Failure = Literal["", "silent", "refused", "local"]  # of the last try, as far as the way matters; "": none, or another
+Failure = Literal[
+    "", "silent", "refused", "no_protocol", "local"
+]  # of the last try, as far as the way matters; "": none, or another
 
 
 @dataclass(frozen=True, slots=True)

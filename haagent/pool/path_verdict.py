@@ -62,6 +62,12 @@ def _broken(service: VirtualService, server: RealServer, own: HealthState, resul
     if own != "up":
         return f"{where} fails ({result.detail}), and so does the server's own address: heal that first"
     match result.failure:
+        case "no_protocol" if server.forwarding_method == "tunneling":
+            kind = server.tunnel.type if server.tunnel else "ipip"
+            return (
+                f"answers on its own address, and to the tunnel that it does not know the protocol: {kind} is not set "
+                f"up there; run: haagent recipe {service.name} --os linux"
+            )
         case "silent" if server.forwarding_method == "tunneling":
             return (
                 f"answers on its own address, silent on {where}: it does not take the tunnel's header off, lacks the "

@@ -58,6 +58,7 @@ REMOTE_TROUBLE = {
 }
 FAILURES: dict[int, Failure] = {
     errno.ECONNREFUSED: "refused",
+    errno.ENOPROTOOPT: "no_protocol",  # ICMP: the host does not know the IP protocol, as without a tunnel's other end
     errno.ETIMEDOUT: "silent",
     errno.EHOSTUNREACH: "silent",
 }

@@ -44,6 +44,8 @@ def test_the_worst_result_speaks(results, state, words):
 
 def test_a_tunnels_silence_has_other_causes():
     assert "does not take the tunnel's header off" in said(SILENT, server=TUNNELED)[1]
+    unknown = PathResult("page", VIP, "down", "port unreachable", "no_protocol")
+    assert "it does not know the protocol: ipip is not set up there" in said(unknown, server=TUNNELED)[1]
 
 
 @pytest.mark.parametrize("result", [SILENT, REFUSED, OTHER])
