@@ -701,6 +701,18 @@ def test_ntp(stage: Stage, folder: Path) -> None:
     assert stage.ask(check, 123) == (False, f"port unreachable ({SERVER}:123)")
 
 
+def test_ntp_with_a_time(stage: Stage, folder: Path) -> None:
+    """Orphan mode: a server that calls itself right when it has heard nobody for a second."""
+    with ntpd(stage, folder, "tos orphan 5 orphanwait 1\nserver 192.0.2.1 iburst"):
+        until = time.monotonic() + 25
+        while not stage.ask(NtpCheck(**COMMON), 123)[0] and time.monotonic() < until:
+            time.sleep(0.2)
+        assert stage.ask(NtpCheck(**COMMON), 123) == (True, "stratum 5")
+        assert stage.ask(NtpCheck(**COMMON), 123, SERVER_6) == (True, "stratum 5")
+        assert stage.ask(NtpCheck(**COMMON, maximum_offset=1.0), 123) == (True, "stratum 5")
+        assert stage.ask(NtpCheck(**COMMON, maximum_stratum=4), 123) == (False, "stratum 5, wanted at most 4")
+
+
 # --------------------------------------------------------------------------------------------- snmpd, over udp
 
 # GET sysDescr.0, community "public", version 2c; the request's identifier is 7
