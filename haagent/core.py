@@ -899,7 +899,7 @@ class Core:
 
     def _track(self) -> list[Effect]:
         assert self.config is not None
-        now_tracked = tracking(self.config.virtual_routers, self.pools, self.watched)
+        now_tracked = tracking(self.config.virtual_routers, self.pools, self.watched, self.blame.here)
         if now_tracked == self._tracking:
             return []
         self._tracking = now_tracked

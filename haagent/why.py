@@ -88,7 +88,7 @@ def _router(core: Core, router: VirtualRouter, status: RouterStatus, entries: li
                 what = f"{seen.priority:+d}"
             terms.append(f"{what} {watched_words(track)}: {state}")
         elif isinstance(track, PoolTrack):
-            holds = condition(track, core.pools[track.pool])
+            holds = condition(track, core.pools[track.pool], core.blame.here)
             state = f"so it is: {holds}" if holds else "it is not"
             terms.append(f"{what} while the pool {track.pool} is {track.when.replace('_', ' ')}: {state}")
         else:

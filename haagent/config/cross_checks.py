@@ -61,9 +61,10 @@ def cross_check(drafts: Drafts) -> list[Found]:
 def _routers(drafts: Drafts) -> Iterator[Found]:
     yield from router_checks(drafts.virtual_routers.values())
     held: dict[tuple[str, str], Draft] = {}
+    has_peers = drafts.peers is None or bool(drafts.peers.get("addresses"))
     for router in drafts.virtual_routers.values():
         yield from _router_addresses(router, router.get("interface"), held)
-        yield from _router_tracks(router, drafts.service_names)
+        yield from _router_tracks(router, drafts.service_names, has_peers=has_peers)
 
 
 def _router_addresses(router: Draft, interface: str | None, held: dict[tuple[str, str], Draft]) -> Iterator[Found]:
@@ -81,7 +82,7 @@ def _router_addresses(router: Draft, interface: str | None, held: dict[tuple[str
                     yield Found(place, f"{each.address} on {interface} is held by {show(first.path)} already")
 
 
-def _router_tracks(router: Draft, services: Sequence[str]) -> Iterator[Found]:
+def _router_tracks(router: Draft, services: Sequence[str], *, has_peers: bool) -> Iterator[Found]:
     for track in router.get("track") or ():
         pool = track.get("pool")
         if pool is not None and pool not in services:
@@ -92,6 +93,8 @@ def _router_tracks(router: Draft, services: Sequence[str]) -> Iterator[Found]:
         if script and not script[0].startswith("/"):
             yield Found(track.at("script"), f"expected an absolute path as its first word, got {quote(script[0])}")
         when, fraction = track.get("when"), track.get("fraction")
+        if when == "empty_here" and not has_peers:
+            yield Found(track.at("when"), "only a peer can say so; join the directors by [peers] addresses")
         if when == "below_fraction" and fraction == 0:
             yield Found(track.at("when"), "below which fraction? Give it one, as in fraction = 0.5")
         if fraction and when not in (None, "below_fraction"):

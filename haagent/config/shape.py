@@ -105,7 +105,7 @@ TRACK = Variants(
             model.PoolTrack,
             {
                 "pool": Key(NAME),
-                "when": Key(choice("condition", ("empty", "below_quorum", "below_fraction"))),
+                "when": Key(choice("condition", ("empty", "empty_here", "below_quorum", "below_fraction"))),
                 "fraction": Key(fraction()),
                 "fault": Key(BOOLEAN),
                 "priority": Key(_PRIORITY_TERM),

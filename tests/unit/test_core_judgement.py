@@ -5,7 +5,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from haagent.config.model import Damping, Director, DynamicWeight, HttpCheck, SlowStart, TcpCheck
+from haagent.config.model import (
+    Damping,
+    Director,
+    DynamicWeight,
+    HttpCheck,
+    PoolTrack,
+    SlowStart,
+    TcpCheck,
+)
 from haagent.core import (
     ConfigLoaded,
     Core,
@@ -16,6 +24,7 @@ from haagent.core import (
     PeerSaw,
     Record,
     SetProbes,
+    SetTracking,
     SetVirtualServices,
     TableAdopted,
 )
@@ -24,7 +33,7 @@ from haagent.ipvs.table import Destination, Forwarding, Service
 from haagent.pool.desired import destination_key, service_key
 from haagent.pool.operator import Override
 from haagent.view import Clock, snapshot
-from tests.unit.build import config, real_server, service
+from tests.unit.build import config, real_server, router, service
 
 ONE, TWO, THREE = (destination_key(f"198.51.100.{10 + n}", 80) for n in (1, 2, 3))
 DAMPING = Damping(half_life=10, suppress=3, reuse=1, maximum_time=60)
@@ -351,6 +360,19 @@ def test_a_peer_that_sees_the_pool_up_puts_the_blame_on_us():
     say(core, 61.0, rs1="up")
     (record,) = records(core.handle(PeerSaw("d2", both), 65.0))
     assert (record.previous, record.state) == ("at fault", "")
+
+
+def test_a_router_may_yield_when_only_this_director_is_at_fault():
+    track = PoolTrack(pool="web", when="empty_here", priority=-150)
+    core = started(web(1, 1), "rs1", "rs2", routers=(router(track=(track,)),))
+    assert [each for each in say(core, 10.0, rs1="down", rs2="down") if isinstance(each, SetTracking)] == []
+    both = {("web", "rs1"): "down", ("web", "rs2"): "down"}
+    assert core.handle(PeerSaw("d2", both), 60.0) == []
+    effects = core.handle(PeerSaw("d2", dict.fromkeys(both, "up")), 65.0)
+    (level,) = [each for each in effects if isinstance(each, SetTracking)]
+    assert [each.priority for each in level.tracking["web"].terms] == [-150]
+    (level,) = [each for each in say(core, 66.0, rs1="up") if isinstance(each, SetTracking)]
+    assert level.tracking["web"].terms == ()
 
 
 # ------------------------------------------------------------------------------------------------ a budget a target

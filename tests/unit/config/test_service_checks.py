@@ -257,6 +257,11 @@ WRONG = {
         'track = [{ pool = "s", when = "below_fraction", fault = true }]\n' + service(),
         ["5:24: virtual_router.r.track[0].when: below which fraction? Give it one, as in fraction = 0.5"],
     ),
+    "nobody to compare with": (
+        '[virtual_router.r]\ninterface = "eth0"\nvrid = 1\nvirtual_addresses = ["198.51.100.1"]\n'
+        'track = [{ pool = "s", when = "empty_here", fault = true }]\n' + service(),
+        ["5:24: virtual_router.r.track[0].when: only a peer can say so; join the directors by [peers] addresses"],
+    ),
     "a fraction of nothing": (
         '[virtual_router.r]\ninterface = "eth0"\nvrid = 1\nvirtual_addresses = ["198.51.100.1"]\n'
         'track = [{ pool = "s", fraction = 0.5, fault = true }]\n' + service(),

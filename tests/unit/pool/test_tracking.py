@@ -25,6 +25,15 @@ def test_an_empty_pool_is_a_priority_term_otherwise():
     assert tracking([router(track=tracks)], {"web": EMPTY, "mail": SERVING})["web"] == one
 
 
+def test_a_pool_that_only_we_cannot_reach():
+    here = [router(track=(PoolTrack(pool="web", when="empty_here", priority=-50),))]
+    term = Term("pool web has no healthy real server here, and a peer reaches it", -50)
+    assert tracking(here, {"web": EMPTY}, at_fault={"web"})["web"] == Tracking(terms=(term,))
+    assert tracking(here, {"web": EMPTY}, at_fault={"mail"})["web"] == Tracking()
+    back = Pool(Service("wlc"), frozenset({"rs1"}), healthy=1, total=2)
+    assert tracking(here, {"web": back}, at_fault={"web"})["web"] == Tracking()  # the peer's word is older
+
+
 def test_a_serving_pool_says_nothing_and_untracked_routers_are_not_named():
     assert tracking([router(track=(PoolTrack(pool="web", fault=True),))], {"web": SERVING}) == {"web": Tracking()}
     assert tracking([router()], {"web": EMPTY}) == {}
