@@ -36,6 +36,7 @@ from haagent.config.model import HttpCheck, TcpCheck
 from haagent.probes import http, tcp
 from haagent.probes.poller import Poller
 kind, address, changes = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+changes = {key: tuple(value) if isinstance(value, list) else value for key, value in changes.items()}
 async def main():
     poller = Poller(asyncio.get_running_loop())
     if kind == "http":
