@@ -49,7 +49,7 @@ def test_scapy_reads_an_unsolicited_advertisement(is_router: bool) -> None:
     assert (seen.dst, seen[IPv6].dst, seen[IPv6].hlim) == ("33:33:00:00:00:01", "ff02::1", 255)
     assert (seen[IPv6].src, seen[ICMPv6ND_NA].tgt) == ("2001:db8::64", "2001:db8::64")
     na = seen[ICMPv6ND_NA]
-    assert [na.R, na.S, na.O] == [is_router, 0, 1]
+    assert [is_router, 0, 1] == [na.R, na.S, na.O]
     assert seen[ICMPv6NDOptDstLLAddr].lladdr == "00:00:5e:00:01:3f"
     again = seen.copy()
     del again[ICMPv6ND_NA].cksum
