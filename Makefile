@@ -2,8 +2,9 @@
 #
 #   make demo [TOPOLOGY=pair-dr|pair-nat] [KEEP=1]   the main job on a real kernel, as it happens
 #   make test                                        everything that can fail, on real kernels with real peers
-#   make check                                       format, lint, types, unit, rfc, simulation: no root, under a minute
+#   make check                                       format, lint, types, unit, rfc, simulation: no root, a minute or two
 #   make bench | sim SEEDS=20000 | fuzz SECONDS=300  longer runs, printed, never asserted on time
+#   make format | clean                              what `check` would have formatted; without a trace of all this
 
 SHELL := /bin/bash
 VENV := .venv
@@ -11,16 +12,21 @@ BIN := $(VENV)/bin
 TOPOLOGY ?= pair-dr
 KEEP ?=
 SEEDS ?= 20000
-SECONDS_ ?= 300
+SECONDS = 300
 export PYTHONDONTWRITEBYTECODE := 1
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: demo test check bench sim fuzz format packages clean
+.PHONY: help demo test check bench sim fuzz format topology packages packages-of-demo clean
+.NOTPARALLEL:  # packages come before what they are for
 
-demo: packages $(VENV)/ready
-	$(BIN)/python -m haagent.lab.demo containerlab/$(TOPOLOGY).clab.yml $(if $(KEEP),--keep)
+help:
+	@sed -n '/^[^#]/q; s/^# \?//p' Makefile
+
+demo: topology packages-of-demo $(VENV)/ready
+	@$(BIN)/python -m haagent.lab.demo containerlab/$(TOPOLOGY).clab.yml $(if $(KEEP),--keep)
 
 test: packages $(VENV)/ready check
-	$(BIN)/pytest tests/netns tests/kernel tests/fuzz
+	$(BIN)/pytest -rs tests/netns tests/kernel tests/fuzz
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .
@@ -35,17 +41,24 @@ sim: $(VENV)/ready
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 fuzz: $(VENV)/ready
-	$(BIN)/python tools/fuzz.py --seconds $(SECONDS_)
+	$(BIN)/python tools/fuzz.py --seconds $(SECONDS)
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+topology:
+	@test -e containerlab/$(TOPOLOGY).clab.yml || { echo "there is no topology $(TOPOLOGY); there are:" \
+	  $(patsubst containerlab/%.clab.yml,%,$(wildcard containerlab/*.clab.yml)) >&2; exit 1; }
+
 packages:
-	@tools/packages
+	@tools/packages test
+
+packages-of-demo:
+	@tools/packages demo
 
 $(VENV)/ready: requirements.lock pyproject.toml tools/environment
-	tools/environment $(VENV)
+	@tools/environment $(VENV)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist

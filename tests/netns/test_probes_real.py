@@ -3,6 +3,7 @@
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -603,14 +604,16 @@ def test_ftp(stage: Stage, folder: Path) -> None:
         assert stage.ask(other, 21)[1] == 'the login is refused: "530 This FTP server is anonymous only."'
         assert stage.ask(FtpCheck(**COMMON, tls="starttls"), 21)[1].startswith('the answer to AUTH TLS is "530 ')
     with vsftpd(stage, folder, "max_clients=1\n"):
+        hold = "import socket; socket.create_connection(('127.0.0.1', 21)).recv(99); print(flush=True); input()"
         holding = subprocess.Popen(
-            ["ip", "netns", "exec", stage.server, "nc", "127.0.0.1", "21"], stdin=subprocess.PIPE
-        ) if shutil.which("nc") else None  # fmt: skip
-        if holding is not None:
-            time.sleep(0.5)
-            assert stage.ask(FtpCheck(**COMMON), 21)[1].startswith('the greeting is "421 ')
-            holding.kill()
-            holding.wait(timeout=30)
+            ["ip", "netns", "exec", stage.server, sys.executable, "-c", hold],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert holding.stdout is not None
+        holding.stdout.readline()
+        assert stage.ask(FtpCheck(**COMMON), 21)[1].startswith('the greeting is "421 ')
+        holding.communicate(b"\n", timeout=30)
     assert stage.ask(FtpCheck(**COMMON), 21) == (False, silent(21))
 
 
