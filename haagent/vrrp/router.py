@@ -149,6 +149,11 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
             return replace(state, adver_at=now + router.advertisement_interval), [
                 SendAdvertisement(router.name, spoken_priority(router, state, now))
             ]
+        case Active(), AdvertisementReceived(heard, breaks_ties=False) if heard.priority == spoken_priority(
+            router, state, now
+        ):
+            # * another segment decides; and two that answered each other here would do nothing else any more
+            return state, []
         case Active(), AdvertisementReceived(heard, source) if outranks(router, state, event, now):
             # * a last word: where the winner speaks first it never learns that we were Active too, and after a healed
             # split the clients would keep our MAC until its next refresh. A losing advertisement makes it announce
@@ -257,8 +262,8 @@ def preempts(router: VirtualRouter) -> bool:
 
 def outranks(router: VirtualRouter, state: Active, event: AdvertisementReceived, now: Instant) -> bool:
     """Section 6.4.3 (725): the greater priority, then the greater primary address, in network order."""
-    ours, theirs = spoken_priority(router, state, now), event.advertisement.priority
-    return theirs > ours or (theirs == ours and event.breaks_ties and event.source > router.primary_address)
+    ours = spoken_priority(router, state, now), router.primary_address
+    return (event.advertisement.priority, event.source) > ours
 
 
 def is_stalled(router: VirtualRouter, due: Instant, now: Instant) -> bool:

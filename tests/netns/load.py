@@ -54,7 +54,7 @@ class Load:
         self._socket.connect((ip, PORT))
         self._socket.setblocking(False)
         self._sent_at: list[float] = []
-        self._answered: set[int] = set()
+        self._answered: dict[int, float] = {}  # number -> when the answer came
         self._stop_at = float("inf")
         self._thread = threading.Thread(target=self._ask, daemon=True)
 
@@ -68,9 +68,20 @@ class Load:
 
     @property
     def outage(self) -> float:
-        """From the last answered request before the longest row of lost ones to the next answered one."""
-        answered = [self._sent_at[number] for number in sorted(self._answered)]
-        return max((after - before for before, after in itertools.pairwise(answered)), default=0.0)
+        """From the last answered request before the longest row of lost ones to the next one; 0: none is lost."""
+        return max(
+            (
+                self._sent_at[after] - self._sent_at[before]
+                for before, after in itertools.pairwise(sorted(self._answered))
+                if after > before + 1
+            ),
+            default=0.0,
+        )
+
+    @property
+    def slowest(self) -> float:
+        """Seconds that the slowest answer took."""
+        return max((at - self._sent_at[number] for number, at in self._answered.items()), default=0.0)
 
     def _ask(self) -> None:
         due = time.monotonic()
@@ -90,7 +101,8 @@ class Load:
         if select.select([self._socket], [], [], wait)[0]:
             with contextlib.suppress(OSError):
                 while True:
-                    self._answered.add(int(self._socket.recv(64)))
+                    number = int(self._socket.recv(64))
+                    self._answered.setdefault(number, time.monotonic())
 
     def __enter__(self) -> "Load":
         self._thread.start()

@@ -289,7 +289,10 @@ ROWS = (
     Row("* handed over: the lower one is followed", ROUTER, replace(WAITING, preempt_at=inf), heard(50),
         Backup(NOW + 3.609375, 1.0, LOW, inf)),
     # --------------------------------------------------------------------------------------------- * groups
-    Row("* a group's other segment breaks no tie", ROUTER, ACTIVE, heard(100, HIGH, breaks_ties=False),
+    Row("* a group's other segment breaks no tie", ROUTER, ACTIVE, heard(100, HIGH, breaks_ties=False), ACTIVE),
+    Row("* a group's other segment breaks no tie of incumbents", STICKY, INCUMBENT,
+        heard(254, HIGH, breaks_ties=False), INCUMBENT),
+    Row("* a lower priority is no tie", ROUTER, ACTIVE, heard(99, HIGH, breaks_ties=False),
         replace(ACTIVE, adver_at=NOW + 1.0, announced_at=NOW), (SEND, ANNOUNCE)),
     Row("* a higher priority is no tie", ROUTER, ACTIVE, heard(101, LOW, breaks_ties=False),
         Backup(NOW + 3.609375, 1.0, LOW), (LET_GO, SEND)),
