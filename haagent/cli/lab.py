@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         topology = parse(file.read_text(), file)
     except (OSError, UnicodeDecodeError) as error:
-        print(f"{file}: {error}", file=sys.stderr)
+        print(f"{file}: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}", file=sys.stderr)
         return 1
     if not isinstance(topology, Topology):
         for problem in topology:

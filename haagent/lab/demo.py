@@ -157,7 +157,11 @@ def _configuration_directory(node: Node) -> Path:
 
 def run(file: Path, *, keep: bool) -> int:
     """Plays the demo on this very kernel."""
-    topology = parse(file.read_text(), file)
+    try:
+        topology = parse(file.read_text(), file)
+    except (OSError, UnicodeDecodeError) as error:
+        print(f"{file}: {error.strerror if isinstance(error, OSError) else 'not UTF-8'}", file=sys.stderr)
+        return 1
     if not isinstance(topology, Topology):
         print("\n".join(str(problem) for problem in topology), file=sys.stderr)
         return 1
@@ -203,7 +207,10 @@ def main() -> int:
         if missing is not None:
             print(f"This kernel has no IPVS, and {missing}", file=sys.stderr)
             return 1
-        print("This kernel has no IPVS: the demo runs inside the user-mode kernel.", flush=True)
+        print(
+            "This kernel has no IPVS: the demo runs inside the user-mode kernel, which boots in some seconds.",
+            flush=True,
+        )
         command = [sys.executable, "-m", "haagent.lab.demo", str(arguments.file)] + ["--keep"] * arguments.keep
         return stream_in_uml(command, interactive=arguments.keep)
     except KeyboardInterrupt:

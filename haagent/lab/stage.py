@@ -25,6 +25,7 @@ POLL_INTERVAL = 0.1  # seconds between looks at the directors
 REQUEST_INTERVAL = 0.02  # seconds between the client's requests
 REQUEST_TIMEOUT = 0.3
 CALM = 2.0  # seconds that a state must last before the demo goes on
+SILENCE = 10.0  # seconds after which a wait says what it waits for
 
 
 class DemoFailed(Exception):
@@ -49,11 +50,13 @@ class Stage:
     bound: float  # seconds in which an expected thing must happen
     started_at: float
     statuses: Statuses = field(default_factory=dict)
+    said_at: float = 0.0
     requests: list[Request] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
 
     def say(self, text: str) -> None:
-        print(f"{time.monotonic() - self.started_at:7.1f} s  {text}", flush=True)
+        self.said_at = time.monotonic()
+        print(f"{self.said_at - self.started_at:7.1f} s  {text}", flush=True)
 
     def names(self, role: str) -> list[str]:
         return [node.name for node in self.lab.topology.nodes if node.labels.get("role") == role]
@@ -88,6 +91,8 @@ class Stage:
                 return
             if time.monotonic() > deadline:
                 raise DemoFailed(f"within {self.bound:g} s this did not happen: {expectation}")
+            if time.monotonic() > self.said_at + SILENCE:
+                self.say(f"still waiting for: {expectation}")
             time.sleep(POLL_INTERVAL)
 
     def calm(self, seconds: float = CALM) -> float:
@@ -126,7 +131,7 @@ def show_page(stage: Stage, address: str, port: int, expected: set[str]) -> None
     script = f"exec 3<>/dev/tcp/{address}/{port}; printf 'GET / HTTP/1.0\\r\\nHost: {address}\\r\\n\\r\\n' >&3; cat <&3"
     result = stage.lab.run(node, ["timeout", "5", "bash", "-c", script], timeout=30)
     lines = result.stdout.splitlines() or [result.stderr.strip() or "nothing"]
-    stage.say(f"{node}: GET http://{address}:{port}/ -> {lines[0]}: {lines[-1]}")
+    stage.say(f"{node}: GET http://{address}{'' if port == 80 else f':{port}'}/ -> {lines[0]}: {lines[-1]}")
     if lines[-1].removeprefix("served by ") not in expected:
         raise DemoFailed("the page did not come from a real server in service")
 
