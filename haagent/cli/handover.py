@@ -19,7 +19,7 @@ LOOK_INTERVAL = 0.2  # seconds
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_daemon(parser)
-    parser.add_argument("name", metavar="ROUTER", help="a virtual router (its whole group moves), or a group")
+    parser.add_argument("router", metavar="ROUTER", help="a virtual router (its whole group moves), or a group")
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--for", dest="lasting", type=seconds, metavar="TIME", help="taken back after 90s, 20m, 2h")
     ends.add_argument(
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     path = find_socket(options)
     if path is None:
         return 1
-    request = HandOver(name=options.name, lasting=options.lasting, back=options.back)
+    request = HandOver(name=options.router, lasting=options.lasting, back=options.back)
     match ask(path, request):
         case HandOverAnswer() as answer:
             if not options.back:
