@@ -660,9 +660,7 @@ def load_for_all(options: Options) -> Config | list[ConfigError]:
 
 
 def watched_tracks(config: Config) -> list[WatchedTrack]:
-    return [
-        track for router in config.virtual_routers for track in router.track if isinstance(track, WatchedTrack)
-    ]
+    return [track for router in config.virtual_routers for track in router.track if isinstance(track, WatchedTrack)]
 
 
 def needs_restart(running: Config, loaded: Config) -> str | None:
