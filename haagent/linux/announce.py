@@ -65,8 +65,8 @@ def gratuitous_arp(mac: bytes, address: bytes) -> bytes:
 
 
 def unsolicited_na(mac: bytes, address: bytes, is_router: bool) -> bytes:
-    """The 86 octets, from the address itself to all nodes. `is_router`: the kernel forwards IPv6 on the interface; a
-    host that says so without being one is taken for a default router (RFC 4861 section 7.2.5)."""
+    """The 86 octets, from the address itself to all nodes. `is_router`: the kernel forwards IPv6 on the interface,
+    which the flag R says (RFC 4861 section 4.4); a solicited answer of the kernel's says the same."""
     flags = _OVERRIDE | (_ROUTER if is_router else 0)
     body = bytes((flags, 0, 0, 0)) + address + _TARGET_LINK_LAYER_ADDRESS + mac
     length = 4 + len(body)

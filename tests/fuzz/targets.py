@@ -57,6 +57,7 @@ from haagent.vrrp.settings import Interface, RouterSettings, Term, TrackedInterf
 from haagent.vrrp.speaker import Speaker
 from tests.frames import VECTORS, ipv4_datagram, vectors
 from tests.fuzz.probes import PROBES
+from tests.fuzz.vrrp import VRRP
 
 ROOT = Path(__file__).parents[2]
 OURS, PEER, VIRTUAL = bytes((192, 0, 2, 1)), bytes((192, 0, 2, 2)), bytes((192, 0, 2, 100))
@@ -459,7 +460,7 @@ TARGETS = {
         Target("sniff", FRAMES, run_sniff),
         Target("spoken", tuple(each[34:] for each in FRAMES) + tuple(each[54:] for each in FRAMES), run_spoken),
         Target("http", ANSWERS, run_http),
-        *(Target(name, seeds, run) for name, (seeds, run) in PROBES.items()),
+        *(Target(name, seeds, run) for name, (seeds, run) in (PROBES | VRRP).items()),
         Target("frames", (frame(b"hello") + frame(b""), frame(bytes(300))), run_frames),
         Target("vrrp_messages", to_and_from_vrrp(), run_vrrp_messages),
         Target("packed_messages", packed_messages(), run_packed_messages),
