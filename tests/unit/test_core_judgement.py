@@ -271,6 +271,7 @@ def test_a_server_gets_the_share_that_it_asks_for():
     assert (server.judgement.percent, server.checks[0].weight) == (40, 40)
     say(core, 3.0, rs1="up")  # it does not say: the last wish stands
     assert weights(core) == {"rs1": 20, "rs2": 50}
+    assert status(core, 3.0).services[0].real_servers[0].checks[0].weight == 40
     core.handle(ConfigLoaded(config(web(100, 50))), 4.0)
     assert weights(core) == {"rs1": 40, "rs2": 50}
 

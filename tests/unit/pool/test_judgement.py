@@ -92,6 +92,13 @@ def test_a_flapping_server_is_kept_out_and_let_in_again():
     assert (change.previous, change.state) == ("suppressed", "eligible")
 
 
+def test_a_verdict_that_was_unknown_in_between_is_one_change():
+    each, judgement = web(1, damping=DAMPING), Judgement()
+    for now, health in enumerate(("unknown", "up", "unknown", "up", "unknown", "down", "unknown", "down")):
+        judgement = look(each, judgement, now / 1000, rs1=health)
+    assert judgement.servers["rs1"].damped.penalty == pytest.approx(1.0, abs=0.01)
+
+
 def test_a_verdict_beyond_the_limit_is_held_and_then_counts():
     each, judgement = web(1, 1, 1, 1, maximum_removal=0.5, removal_hold=30), Judgement()
     judgement = look(each, judgement, 0.0, rs1="up", rs2="up", rs3="up", rs4="up")
