@@ -4,7 +4,7 @@ It joins the domains: from verdicts and services it derives the IPVS table, from
 (`processes/director.py`) delivers events with the instant `now` (CLOCK_MONOTONIC seconds) and executes the effects.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -374,6 +374,8 @@ class Core:
     _owned: Owned = field(default_factory=Owned)
     _configured: Owned = field(default_factory=Owned)  # what the configuration speaks of, present or not
     _services: dict[str, VirtualService] = field(default_factory=dict)
+    _servers: dict[ServerKey, RealServer] = field(default_factory=dict)
+    _keys: dict[str, ServiceKey] = field(default_factory=dict)  # by service name
     _users: dict[int, list[ServerKey]] = field(default_factory=dict)
     _ids: dict[Identity, int] = field(default_factory=dict)
     _path_marks: dict[ServerKey, int] = field(default_factory=dict)
@@ -432,6 +434,8 @@ class Core:
             self._adopted = self._adoptable()
         self.config, self._settings = config, wanted_settings(config)
         self._services = {service.name: service for service in config.virtual_services}
+        self._servers = {(name, each.name): each for name, s in self._services.items() for each in s.real_servers}
+        self._keys = {name: service_key(service) for name, service in self._services.items()}
         self._path_marks = path_marks(config)
         self._path_table = path_table(config, self._path_marks)
         was_stretched = self._stretched
@@ -535,14 +539,19 @@ class Core:
             self._asking.update(service for service, _ in self._users[event.id])
         effects: list[Effect] = []
         is_same = before.health == event.health and before.weight == weight
-        for name in dict.fromkeys(service for service, _ in self._users[event.id]):
-            effects += self._compute(self._services[name], now)
+        judged: dict[str, list[RealServer]] = {}
+        for key in self._users[event.id]:
+            judged.setdefault(key[0], []).append(self._servers[key])
+        for name, servers in judged.items():
+            effects += self._compute(self._services[name], now, servers)
         return effects if is_same else [*effects, self._wanted(), *self._track()]
 
-    def _compute(self, service: VirtualService, now: Instant) -> list[Effect]:
-        """Recompute one service's standings and pool; records for what changed."""
+    def _compute(
+        self, service: VirtualService, now: Instant, judged: Iterable[RealServer] | None = None
+    ) -> list[Effect]:
+        """Recompute one service's standings and pool; records for what changed. `judged`: who has a new verdict."""
         effects: list[Effect] = []
-        for server in service.real_servers:
+        for server in service.real_servers if judged is None else judged:
             key = service.name, server.name
             effects += self._judge_path(service, server, now)
             before, after = self.standings.get(key), self._standing(key)
@@ -893,7 +902,7 @@ class Core:
 
     def _wanted(self) -> SetVirtualServices:
         here = {name: service for name, service in self._services.items() if self._is_here(service)}
-        table = {service_key(service): self.pools[name].service for name, service in here.items()}
+        table = {self._keys[name]: self.pools[name].service for name in here}
         table |= self._path_table
         return SetVirtualServices(table, self._owned, marks(here.values()), self._settings)
 
