@@ -26,7 +26,8 @@ demo: topology packages-of-demo $(VENV)/ready
 	@$(BIN)/python -m haagent.lab.demo containerlab/$(TOPOLOGY).clab.yml $(if $(KEEP),--keep)
 
 test: packages $(VENV)/ready check
-	$(BIN)/pytest -rs tests/netns tests/kernel tests/fuzz
+	$(BIN)/pytest -rs -n 2 --dist loadscope tests/netns tests/fuzz
+	$(BIN)/pytest -rs -n 2 tests/kernel
 
 check: $(VENV)/ready
 	$(BIN)/ruff format --check .
