@@ -12,8 +12,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from haagent.ipvs.plan import Owned
-from haagent.vrrp.advertisement import MULTICAST_GROUP, TTL
+from haagent.vrrp.advertisement import TTL
 from haagent.vrrp.effects import AnnounceAddresses, SendAdvertisement, SetAddresses
+from haagent.vrrp.outgoing import Outgoing
 from haagent.vrrp.settings import Interface, RouterSettings, Tracking
 from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
 from tests.simulation.kernel import Kernel
@@ -59,12 +60,16 @@ class Director:
         return sum(self._cuts)
 
     def interfaces(self) -> list[Interface]:
-        held = tuple((address, 24) for address in sorted(self.kernel.addresses))
+        held = [(address, 24) for address in sorted(self.kernel.addresses)]
         mac = b"\2\0\0\0\0" + bytes((self.index,))
         return [
-            Interface(f"eth{number}", 2 + number, not self._cuts[number], mac, ((self.address_on(number), 24), *held))
+            Interface(f"eth{number}", 2 + number, not self._cuts[number], mac, (*self.own_addresses(number), *held))
             for number in range(len(self.world.segments))
         ]
+
+    def own_addresses(self, segment: int) -> list[tuple[bytes, int]]:
+        link_local = bytes.fromhex("fe80") + bytes(10) + self.address_on(segment)  # in the same order
+        return [(self.address_on(segment), 24), (link_local, 64)]
 
     def address_on(self, segment: int) -> bytes:
         """On the second segment the directors' addresses are in the opposite order."""
@@ -79,13 +84,14 @@ class Director:
 
     # ------------------------------------------------------------------------------------ the wire
 
-    def receive(self, message: bytes, source: bytes, segment: int = 0) -> None:
+    def receive(self, datagram: Outgoing, segment: int = 0) -> None:
         if self.core is not None and not self._cuts[segment]:
-            self.core.receive(message, source, segment)
+            self.core.receive(datagram, segment)
 
-    def send(self, message: bytes, segment: int = 0) -> None:
+    def send(self, datagram: Outgoing) -> None:
+        segment = int(datagram.interface[3:])
         if not self._cuts[segment]:
-            self.world.segments[segment].send(self.index, message, self.address_on(segment))
+            self.world.segments[segment].send(self.index, datagram)
 
     def announce(self, address: bytes, segment: int = 0) -> None:
         if not self._cuts[segment]:
@@ -185,7 +191,7 @@ class SpeakerCore:
         self._world = host.world
         self.speaker = Speaker()
         self._wake_at = inf
-        self._inbox: list[tuple[bytes, bytes, int]] = []  # (message, source, segment) that wait during a stall
+        self._inbox: list[tuple[Outgoing, int]] = []  # datagrams and their segments that wait during a stall
         self._notices: list[Callable[[SpeakerCore], None]] = []
         self.wanted: dict[str, bool] = {}  # router -> the level that was last asked for
         self.applied: dict[str, bool] = {}  # router -> the level that the kernel last took
@@ -199,12 +205,12 @@ class SpeakerCore:
         self._execute(self.speaker.set_routers(self._host.settings, self._host.local()))
         self._arm()
 
-    def receive(self, message: bytes, source: bytes, segment: int) -> None:
+    def receive(self, datagram: Outgoing, segment: int) -> None:
         if self._host.is_stalled:
             if len(self._inbox) < SOCKET_BUFFER:
-                self._inbox.append((message, source, segment))
+                self._inbox.append((datagram, segment))
             return
-        self._deliver(message, source, segment)
+        self._deliver(datagram, segment)
         self._arm()
 
     def notify(self, tell: Callable[[SpeakerCore], None]) -> None:
@@ -218,8 +224,8 @@ class SpeakerCore:
     def resume(self) -> None:
         """Packets, then notices, then deadlines."""
         waiting, self._inbox = self._inbox, []
-        for message, source, segment in waiting:
-            self._deliver(message, source, segment)
+        for datagram, segment in waiting:
+            self._deliver(datagram, segment)
         notices, self._notices = self._notices, []
         for tell in notices:
             tell(self)
@@ -277,11 +283,11 @@ class SpeakerCore:
 
     # -------------------------------------------------------------------------------------- inside
 
-    def _deliver(self, message: bytes, source: bytes, segment: int) -> None:
+    def _deliver(self, datagram: Outgoing, segment: int) -> None:
         interface, now = f"eth{segment}", self._host.local()
         if interface in self.speaker.holding_off():
             self._execute(self.speaker.segment_heard(interface, now))
-        effects = self.speaker.receive(interface, message, TTL, source, MULTICAST_GROUP, now)
+        effects = self.speaker.receive(interface, datagram.message, TTL, datagram.source, datagram.destination, now)
         if effects:
             self._execute(effects)
 
@@ -302,7 +308,7 @@ class SpeakerCore:
                     was_active = any(isinstance(e, Transition) and e.router == router for e in effects)
                     self._world.watch.sends(self._host, self.speaker, router, priority, is_last_word=was_active)
                     for each in self.speaker.utterance(router, priority):
-                        self._host.send(each.message, self._host.segment_of(router))
+                        self._host.send(each)
                 case SetAddresses(router, held):
                     self.wanted[router] = held
                     self._begin(router)

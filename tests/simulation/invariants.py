@@ -50,6 +50,10 @@ class Watch:
         if len(faults) == 1 and faults[0].kind in ("crash", "power_loss", "clean_stop", "link_down"):
             self._world.at(faults[0].at - MOMENT, self._measure_failover, faults[0])
 
+    def is_undisturbed(self) -> None:
+        """Whatever happens to one segment, the directors go on hearing each other by another."""
+        self._disturbed = []
+
     # ------------------------------------------------------------------------------------ always
 
     def transition(self, director: int, effect: Transition) -> None:

@@ -8,9 +8,13 @@ than a real one, where a cache entry ages.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from haagent.vrrp.advertisement import GROUPS
+
 if TYPE_CHECKING:
+    from haagent.vrrp.outgoing import Outgoing
     from tests.simulation.director import Director
     from tests.simulation.world import World
 
@@ -38,16 +42,19 @@ class Segment:
     def clients(self) -> range:
         return self._clients
 
-    def send(self, sender: int, message: bytes, source: bytes) -> None:
-        """Multicast to every other director."""
+    def send(self, sender: int, datagram: Outgoing) -> None:
+        """Multicast to every other director, or unicast to the one that has the address."""
         world = self._world
+        is_multicast = datagram.destination in GROUPS.values()
         for receiver in world.directors:
             if receiver.index == sender or not self._passes(sender, receiver.index):
                 continue
-            octets = self._corrupt(message) if self.corruption else message
-            self._deliver(sender, receiver, octets, source)
+            if not is_multicast and datagram.destination not in dict(receiver.own_addresses(self._number)):
+                continue
+            heard = replace(datagram, message=self._corrupt(datagram.message)) if self.corruption else datagram
+            self._deliver(sender, receiver, heard)
             if world.random.random() < DUPLICATED:
-                self._deliver(sender, receiver, octets, source)
+                self._deliver(sender, receiver, heard)
 
     def announce(self, sender: int, address: bytes) -> None:
         """A gratuitous ARP with the sender's physical MAC."""
@@ -64,12 +71,12 @@ class Segment:
     def stations(self) -> range:
         return range(self._clients.stop)
 
-    def _deliver(self, sender: int, receiver: Director, octets: bytes, source: bytes) -> None:
+    def _deliver(self, sender: int, receiver: Director, datagram: Outgoing) -> None:
         when = self._world.now + self._world.random.random() * self.delay
         if self.delay == DELAY:  # no jitter: first in, first out
             way = sender, receiver.index
             self._arrived[way] = when = max(when, self._arrived.get(way, 0.0))
-        self._world.at(when, receiver.receive, octets, source, self._number)
+        self._world.at(when, receiver.receive, datagram, self._number)
 
     def _passes(self, sender: int, receiver: int) -> bool:
         if self.cuts and self.cuts[sender, receiver] > 0:

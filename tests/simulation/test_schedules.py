@@ -54,7 +54,7 @@ def test_notices_a_lost_takeover(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_notices_deaf_routers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(director_module.Director, "receive", lambda self, message, source, segment: None)
+    monkeypatch.setattr(director_module.Director, "receive", lambda self, datagram, segment: None)
     assert broken_in(1)
 
 
