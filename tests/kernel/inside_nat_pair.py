@@ -29,7 +29,6 @@ vrid = 51
 priority = {{ d1 = 200, d2 = 100 }}
 advertisement_interval = 0.2
 virtual_addresses = ["{VIP}/24"]
-track = [{{ interface = "eth2" }}]
 
 [virtual_router.inside]
 interface = "eth2"
@@ -37,7 +36,6 @@ vrid = 52
 priority = {{ d1 = 200, d2 = 100 }}
 advertisement_interval = 0.2
 virtual_addresses = ["{GATEWAY}/24"]
-track = [{{ interface = "eth1" }}]
 
 [check.alive]
 type = "tcp"
@@ -55,6 +53,13 @@ real_servers = [
   {{ name = "rs2", address = "{REAL[1]}", port = 8080 }},
 ]
 """
+
+TOGETHER = {  # the two ways to say it
+    "group": CONFIG + '[virtual_router_group.nat]\nrouters = ["outside", "inside"]\n',
+    "tracks": CONFIG.replace(f'["{VIP}/24"]', f'["{VIP}/24"]\ntrack = [{{ interface = "eth2" }}]').replace(
+        f'["{GATEWAY}/24"]', f'["{GATEWAY}/24"]\ntrack = [{{ interface = "eth1" }}]'
+    ),
+}
 
 
 def ip(batch: str) -> None:
@@ -100,9 +105,6 @@ def pair() -> Iterator[dict[str, Daemon]]:
                 with inside(INSIDE):
                     listener = stack.enter_context(socket.create_server((address, 8080), backlog=64))
                 threading.Thread(target=serve, args=(listener, address), daemon=True).start()
-            found["d1"].write(CONFIG)
-            for daemon in found.values():
-                daemon.start()
             yield found
         finally:
             for daemon in found.values():
@@ -141,8 +143,11 @@ def moved_to(active: str, other: str) -> bool:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("cable", ["eth1", "eth2"])
-def test_outside_and_inside_move_together(pair: dict[str, Daemon], cable: str) -> None:
+@pytest.mark.parametrize(("cable", "words"), [("eth1", "group"), ("eth2", "group"), ("eth2", "tracks")])
+def test_outside_and_inside_move_together(pair: dict[str, Daemon], cable: str, words: str) -> None:
+    pair["d1"].write(TOGETHER[words])
+    for daemon in pair.values():
+        daemon.start()
     assert wait_until(lambda: moved_to("d1", "d2") and answers_come(), PATIENCE), pair["d1"].log[-3000:]
     lan = OUTSIDE if cable == "eth1" else INSIDE
     ip(f"-n {lan} link set port1 down")
