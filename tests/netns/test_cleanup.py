@@ -114,3 +114,22 @@ def test_a_broken_file_keeps_no_address_and_a_clean_stop_leaves_none(segment: Se
     assert "all.toml:1" in done.stderr
     assert cleanup(host, configure(tmp_path, VIRTUAL)).stdout == f"released {VIRTUAL}/24 on eth0\n"
     assert not host.has(VIRTUAL)
+
+
+def test_an_ipv6_address_goes_too(segment: Segment, tmp_path: Path) -> None:
+    host = segment.hosts["a"]
+    folder = configure(tmp_path, VIRTUAL)
+    file = folder / "all.toml"
+    file.write_text(
+        file.read_text() + '[virtual_router.web6]\ninterface = "eth0"\nvrid = 51\nadvertisement_interval = 0.1\n'
+        'virtual_addresses = ["2001:db8::64/64"]\n'
+    )
+    process = start(segment, folder)
+    assert wait_until(lambda: "2001:db8::64/64" in host.run("ip", "-6", "addr", "show", "dev", "eth0"))
+    assert wait_until(lambda: host.has(VIRTUAL))
+    kill_daemon(process)
+    done = cleanup(host, folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.splitlines()) == [f"released {VIRTUAL}/24 on eth0", "released 2001:db8::64/64 on eth0"]
+    assert "2001:db8::64" not in host.run("ip", "-6", "addr", "show", "dev", "eth0")
+    assert "fe80::" in host.run("ip", "-6", "addr", "show", "dev", "eth0")
