@@ -39,4 +39,6 @@ class Debounce:
         return {each: link.settled for each, link in links.items()}
 
     def next_deadline(self) -> Instant | None:
+        if not self._links:  # asked after every event
+            return None
         return min((link.changes_at for link in self._links.values() if link.changes_at is not None), default=None)

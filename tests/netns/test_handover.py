@@ -10,6 +10,7 @@ import pytest
 
 from haagent.processes.vrrp_messages import HandOver, SetRouters, TakeBack
 from tests.netns.load import Load
+from tests.netns.participants import Frr, Terms
 from tests.netns.segment import Segment, Vrrp, end, router, wait_until
 
 pytestmark = pytest.mark.root
@@ -151,3 +152,41 @@ def test_a_sticky_incumbent_keeps_against_a_keepalived_peer_that_preempts(segmen
     assert segment.owners() == ["a"]
     a.director.say(SetRouters((LOW,)))  # no longer
     assert become(segment, "b")
+
+
+@pytest.mark.parametrize("how", ["stop", "handover"])
+def test_to_an_frr_peer(segment: Segment, tmp_path: Path, how: str) -> None:
+    peer = Frr(segment, "b", tmp_path, Terms(), 100, "a")
+    a = segment.start_vrrp("a", tmp_path, HIGH)
+    assert wait_until(lambda: segment.owners() == ["a"])
+    peer.start()
+    time.sleep(1.5)
+    client = segment.hosts["client"]
+    assert client.ping(VIRTUAL)
+    assert client.neighbour(VIRTUAL) == segment.hosts["a"].mac()
+    with load(segment) as asked:
+        if how == "stop":
+            assert end(a.process) == 0
+        else:
+            a.director.tell(HandOver("web"))
+        moved = wait_until(
+            lambda: client.neighbour(VIRTUAL) == peer.mac and not segment.hosts["a"].has(VIRTUAL), interval=0.005
+        )
+        assert moved, a.director.transitions()
+        time.sleep(0.5)
+    assert asked.lost == 0, asked.outage
+    assert client.neighbour(VIRTUAL) == peer.mac
+    peer.stop()
+
+
+def test_hold_off_ends_with_the_first_frame(segment: Segment, tmp_path: Path) -> None:
+    """Behind a port that passes nothing inwards it is mute; then one ARP request of the client is enough."""
+    segment.isolate("a")
+    a = segment.start_vrrp("a", tmp_path, replace(HIGH, hold_off=60.0))
+    assert wait_until(lambda: a.director.state() == "backup")
+    assert "holding off for at most 60 s" in a.director.transitions()[-1][1]
+    time.sleep(1.5)  # many Active_Down_Intervals
+    assert a.director.state() == "backup"
+    segment.join("a")
+    segment.hosts["client"].ping("192.0.2.1")
+    assert become(segment, "a")
