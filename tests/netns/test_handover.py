@@ -11,7 +11,7 @@ import pytest
 from haagent.processes.vrrp_messages import HandOver, SetRouters, TakeBack
 from tests.netns.load import Load
 from tests.netns.participants import Frr, Terms
-from tests.netns.segment import Segment, Vrrp, end, router, wait_until
+from tests.netns.segment import Segment, Vrrp, end, router, run, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -182,6 +182,7 @@ def test_to_an_frr_peer(segment: Segment, tmp_path: Path, how: str) -> None:
 def test_hold_off_ends_with_the_first_frame(segment: Segment, tmp_path: Path) -> None:
     """Behind a port that passes nothing inwards it is mute; then one ARP request of the client is enough."""
     segment.isolate("a")
+    run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", netns=segment.bridge)  # it speaks MLD by itself
     a = segment.start_vrrp("a", tmp_path, replace(HIGH, hold_off=60.0))
     assert wait_until(lambda: a.director.state() == "backup")
     assert "holding off for at most 60 s" in a.director.transitions()[-1][1]
