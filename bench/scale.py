@@ -21,7 +21,9 @@ from pathlib import Path
 
 from haagent.config.load import load
 from haagent.config.model import Config
-from haagent.core import ConfigLoaded, Core, Effect, HealthChanged, SetVirtualServices, TableObserved
+from haagent.core.core import Core
+from haagent.core.effects import Effect, SetVirtualServices
+from haagent.core.events import ConfigLoaded, HealthChanged, TableObserved
 from haagent.ipvs.plan import Owned, apply, plan
 from haagent.ipvs.table import Table
 from haagent.lab.uml import kernel_has_ipvs, stream_in_uml

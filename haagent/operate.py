@@ -1,7 +1,7 @@
 """An operator's request against what the core knows: the new overrides, or the sentence that refuses it. Pure."""
 
 from haagent.control.requests import Operate
-from haagent.core import Core
+from haagent.core.core import Core
 from haagent.pool.operator import Override, Overrides, ServerKey, said
 from haagent.pool.selection import empties, refuse, select
 from haagent.pool.sysctls import EXPIRE_QUIESCENT_TEMPLATE

@@ -7,7 +7,9 @@ from ipaddress import ip_address
 
 from haagent.config.model import Config
 from haagent.control.requests import Step
-from haagent.core import ConfigLoaded, Core, Instant, SetVirtualServices
+from haagent.core.core import Core
+from haagent.core.effects import SetVirtualServices
+from haagent.core.events import ConfigLoaded, Instant
 from haagent.ipvs.daemon import StopDaemon, SyncDaemon, SyncRole, plan_daemons
 from haagent.ipvs.marks import FAMILY as MARKS_FAMILY
 from haagent.ipvs.marks import TABLE as MARKS_TABLE

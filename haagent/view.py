@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from haagent.config.model import ALL_PORTS, PortRange, RealServer, SorryServer, VirtualService
-from haagent.core import Core, Instant, pool_cause
+from haagent.core.core import Core
+from haagent.core.events import Instant
+from haagent.core.records import pool_cause
 from haagent.health.damping import eligible_at, penalty_at
 from haagent.health.slow_start import ends_at
 from haagent.ipvs.table import DestinationCounts, ServiceKey

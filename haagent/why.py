@@ -18,7 +18,8 @@ from haagent.config.model import (
     WatchedTrack,
 )
 from haagent.control.requests import ProbeWhy, Refused, RouterWhy, ServerWhy, Try, WhyAnswer
-from haagent.core import Core, ServerKey
+from haagent.core.core import Core
+from haagent.core.events import ServerKey
 from haagent.health.transcript import Transcript, difference, escaped, step
 from haagent.pool.path import path_addresses
 from haagent.pool.tracking import condition

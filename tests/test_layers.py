@@ -60,7 +60,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "haagent.sniff": ("haagent.sniff", "haagent.vrrp"),
     "haagent.mib": ("haagent.mib", "haagent.agentx", "haagent.snapshot", "haagent.config.model"),
     # 2: the core, the adapters
-    "haagent.core": (*DOMAINS,),
+    "haagent.core": ("haagent.core", *DOMAINS),
     "haagent.view": (*DOMAINS, "haagent.core", "haagent.version"),
     "haagent.preview": (*DOMAINS, "haagent.core"),
     "haagent.why": (*DOMAINS, "haagent.core", "haagent.view"),
@@ -81,9 +81,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
 
 # (importer, imported) -> why the table gives way
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("haagent.core", "haagent.processes.messages"): (
-        "Probe is the message's own struct: the core hands out the level as it is sent; the module is data and codec"
-    ),
+    **{
+        (f"haagent.core.{name}", "haagent.processes.messages"): (
+            "Probe is the message's own struct: the core hands out the level as it is sent; the module is data and codec"
+        )
+        for name in ("core", "effects", "standing")
+    },
     ("haagent.handover", "haagent.control.requests"): "HandOver is the request itself; the module is data",
     ("haagent.operate", "haagent.control.requests"): "Operate is the request itself; the module is data",
     ("haagent.why", "haagent.control.requests"): "it builds the answer; the module is data",

@@ -17,7 +17,8 @@ from haagent.config.model import Config
 from haagent.control.client import Unreachable, ask
 from haagent.control.paths import kernel_file, operator_file, ownership_file
 from haagent.control.requests import Plan, PlanAnswer, Refused, Step
-from haagent.core import Core, OperatorChanged, TableAdopted
+from haagent.core.core import Core
+from haagent.core.events import OperatorChanged, TableAdopted
 from haagent.linux import nftables
 from haagent.linux.inventory import interface_addresses
 from haagent.linux.ipvs import Ipvs

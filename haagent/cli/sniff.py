@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from haagent.cli.options import DEFAULT_DIRECTORY, load_or_complain
-from haagent.core import router_settings
+from haagent.core.routers import router_settings
 from haagent.linux.inventory import interface_addresses
 from haagent.linux.netlink import NetlinkFailure
 from haagent.sniff.finding import Finding

@@ -33,23 +33,11 @@ from haagent.control.paths import (
     ownership_file,
 )
 from haagent.control.server import ControlServer
-from haagent.core import (
-    ArpObserved,
-    ConfigLoaded,
-    Core,
-    DeadlinePassed,
+from haagent.core.core import Core
+from haagent.core.effects import (
     Effect,
-    Event,
-    HealthChanged,
-    MaintenanceObserved,
     Notify,
-    OperatorChanged,
-    PeerSaw,
-    ProcessConnected,
-    ProcessLost,
     Record,
-    RoutersObserved,
-    RouterTransitioned,
     ServiceTransitioned,
     SetArpTests,
     SetProbes,
@@ -57,6 +45,20 @@ from haagent.core import (
     SetTracking,
     SetVirtualServices,
     StoreOverrides,
+)
+from haagent.core.events import (
+    ArpObserved,
+    ConfigLoaded,
+    DeadlinePassed,
+    Event,
+    HealthChanged,
+    MaintenanceObserved,
+    OperatorChanged,
+    PeerSaw,
+    ProcessConnected,
+    ProcessLost,
+    RoutersObserved,
+    RouterTransitioned,
     TableAdopted,
     TableObserved,
     TracksObserved,

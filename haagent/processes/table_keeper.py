@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from haagent.core import TableObserved
+from haagent.core.events import TableObserved
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import (
     AddDestination,

@@ -18,7 +18,9 @@ import pytest
 
 from haagent.config.load import load
 from haagent.config.model import Config
-from haagent.core import ConfigLoaded, Core, SetVirtualServices
+from haagent.core.core import Core
+from haagent.core.effects import SetVirtualServices
+from haagent.core.events import ConfigLoaded
 from haagent.linux.ipvs import Ipvs
 from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.table_keeper import Level, TableKeeper

@@ -23,16 +23,9 @@ from pathlib import Path
 
 from haagent.config.load import load
 from haagent.config.model import Config
-from haagent.core import (
-    ConfigLoaded,
-    Core,
-    Event,
-    HealthChanged,
-    Record,
-    RoutersObserved,
-    SetVirtualServices,
-    TableObserved,
-)
+from haagent.core.core import Core
+from haagent.core.effects import Record, SetVirtualServices
+from haagent.core.events import ConfigLoaded, Event, HealthChanged, RoutersObserved, TableObserved
 from haagent.ipvs.plan import Owned
 from haagent.linux.ipvs import Ipvs
 from haagent.processes.table_keeper import Level, TableKeeper

@@ -13,16 +13,14 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from haagent.config import model
-from haagent.core import (
+from haagent.core.core import Core
+from haagent.core.effects import SetProbes, SetTracking, SetVirtualServices
+from haagent.core.events import (
     ConfigLoaded,
-    Core,
     HealthChanged,
     ProcessConnected,
     ProcessLost,
     RouterTransitioned,
-    SetProbes,
-    SetTracking,
-    SetVirtualServices,
     TableAdopted,
     TableObserved,
 )

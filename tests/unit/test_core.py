@@ -4,21 +4,23 @@ import pytest
 from msgspec.structs import replace
 
 from haagent.config.model import ALL_PORTS, HttpCheck, PoolTrack, TcpCheck
-from haagent.core import (
-    ConfigLoaded,
-    Core,
-    HealthChanged,
+from haagent.core.core import Core
+from haagent.core.effects import (
     Notify,
-    ProcessConnected,
-    ProcessLost,
     Record,
-    RoutersObserved,
-    RouterTransitioned,
     ServiceTransitioned,
     SetProbes,
     SetRouters,
     SetTracking,
     SetVirtualServices,
+)
+from haagent.core.events import (
+    ConfigLoaded,
+    HealthChanged,
+    ProcessConnected,
+    ProcessLost,
+    RoutersObserved,
+    RouterTransitioned,
     TableAdopted,
     TableObserved,
 )

@@ -14,18 +14,15 @@ from haagent.config.model import (
     SlowStart,
     TcpCheck,
 )
-from haagent.core import (
+from haagent.core.core import Core
+from haagent.core.effects import Record, SetProbes, SetTracking, SetVirtualServices
+from haagent.core.events import (
     ConfigLoaded,
-    Core,
     DeadlinePassed,
     HealthChanged,
     MaintenanceObserved,
     OperatorChanged,
     PeerSaw,
-    Record,
-    SetProbes,
-    SetTracking,
-    SetVirtualServices,
     TableAdopted,
 )
 from haagent.ipvs.plan import Owned

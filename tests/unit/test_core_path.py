@@ -3,17 +3,14 @@
 import pytest
 from msgspec.structs import replace
 
-from haagent.core import (
+from haagent.core.core import Core
+from haagent.core.effects import Record, SetArpTests, SetProbes, SetVirtualServices
+from haagent.core.events import (
     ArpObserved,
     ConfigLoaded,
-    Core,
     HealthChanged,
     ProcessConnected,
-    Record,
     RoutersObserved,
-    SetArpTests,
-    SetProbes,
-    SetVirtualServices,
     TableObserved,
 )
 from haagent.ipvs.table import ServiceKey

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from haagent.config.model import Config, RealServer, SorryServer, VirtualService
-from haagent.core import ConfigLoaded, Core, Event, HealthChanged, SetVirtualServices, TableAdopted, TableObserved
+from haagent.core.core import Core
+from haagent.core.effects import SetVirtualServices
+from haagent.core.events import ConfigLoaded, Event, HealthChanged, TableAdopted, TableObserved
 from haagent.ipvs.plan import Change, Owned, apply, plan
 from haagent.ipvs.table import Destination, DestinationKey, Forwarding, Service, ServiceKey, Table
 from haagent.pool.desired import packed

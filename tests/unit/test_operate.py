@@ -3,16 +3,14 @@
 import pytest
 
 from haagent.control.requests import Operate
-from haagent.core import (
+from haagent.core.core import Core
+from haagent.core.effects import Record, SetVirtualServices, StoreOverrides
+from haagent.core.events import (
     ConfigLoaded,
-    Core,
     DeadlinePassed,
     HealthChanged,
     OperatorChanged,
-    Record,
     RoutersObserved,
-    SetVirtualServices,
-    StoreOverrides,
     TableObserved,
 )
 from haagent.ipvs.table import Destination, DestinationCounts, Forwarding, Service

@@ -1,6 +1,7 @@
 """What `haagent plan` says of each change, in words."""
 
-from haagent.core import Core, TableAdopted
+from haagent.core.core import Core
+from haagent.core.events import TableAdopted
 from haagent.ipvs.marks import ALL, MarkRule
 from haagent.ipvs.plan import AddDestination, AddService, Owned, RemoveService, SetDestination
 from haagent.ipvs.table import (

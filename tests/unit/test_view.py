@@ -3,7 +3,8 @@
 from msgspec import structs
 
 from haagent.config.model import PortRange
-from haagent.core import ConfigLoaded, Core, HealthChanged, TableObserved
+from haagent.core.core import Core
+from haagent.core.events import ConfigLoaded, HealthChanged, TableObserved
 from haagent.ipvs.table import Destination, DestinationCounts, Forwarding, Service
 from haagent.pool.desired import destination_key, service_key
 from haagent.snapshot import ProcessStatus, RouterStatus

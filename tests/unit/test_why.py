@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from haagent.cli.why import lines
 from haagent.config.model import PoolTrack
 from haagent.control.requests import Refused
-from haagent.core import ConfigLoaded, Core, HealthChanged
+from haagent.core.core import Core
+from haagent.core.events import ConfigLoaded, HealthChanged
 from haagent.health.transcript import Transcript, difference, step
 from haagent.processes.history import Entry
 from haagent.snapshot import RouterCounters, RouterStatus

@@ -10,18 +10,52 @@ from typing import Literal
 
 from msgspec import structs
 
-from haagent.config.model import Check, Config, InterfaceTrack, RealServer, VirtualRouter, VirtualService
+from haagent.config.model import Check, Config, RealServer, VirtualService
+from haagent.core.effects import (
+    Effect,
+    Notify,
+    Record,
+    ServiceTransitioned,
+    SetArpTests,
+    SetProbes,
+    SetRouters,
+    SetTracking,
+    SetVirtualServices,
+    StoreOverrides,
+)
+from haagent.core.events import (
+    ArpObserved,
+    ConfigLoaded,
+    DeadlinePassed,
+    Event,
+    HealthChanged,
+    Instant,
+    MaintenanceObserved,
+    OperatorChanged,
+    PeerSaw,
+    ProcessConnected,
+    ProcessLost,
+    RoutersObserved,
+    RouterTransitioned,
+    ServerKey,
+    TableAdopted,
+    TableObserved,
+    TracksObserved,
+)
+from haagent.core.ownership import owned_by, present
+from haagent.core.records import operator_record, pool_cause, pool_state, quorum_record, tier_record
+from haagent.core.routers import router_settings
+from haagent.core.standing import NO_PATH, Identity, Path, Standing, Verdict, pace
 from haagent.health.blame import Blame, PeerView, blame
 from haagent.health.blame import Verdict as BlameVerdict
-from haagent.health.check import Failure
 from haagent.health.target_budget import sentence as stretched
 from haagent.health.target_budget import stretches
 from haagent.health.together import together
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned
-from haagent.ipvs.table import Counts, DestinationCounts, DestinationKey, ServiceKey, Table
-from haagent.pool.arp_leak import ArpAnswer, ArpTest, ArpVerdict, arp_tests, arp_verdicts
-from haagent.pool.desired import Adopted, Pool, destination_key, packed, pool, service_key, weights
+from haagent.ipvs.table import Counts, DestinationCounts, ServiceKey, Table
+from haagent.pool.arp_leak import ArpVerdict, arp_tests, arp_verdicts
+from haagent.pool.desired import Adopted, Pool, destination_key, pool, service_key, weights
 from haagent.pool.judgement import (
     Judgement,
     Seen,
@@ -38,302 +72,20 @@ from haagent.pool.maintenance import MAINTENANCE, Files, drained_by_file, with_f
 from haagent.pool.marks import marks
 from haagent.pool.operator import (
     AUTOMATIC,
-    HAAGENT,
-    Override,
     Overrides,
     advance,
     finish,
     is_idle,
     next_deadline,
     operated,
-    override_cause,
-    words,
 )
 from haagent.pool.path import has_path, path_addresses, path_marks, path_table, travels
-from haagent.pool.path_verdict import UNTESTED, PathResult, PathVerdict, is_obstructed, path_verdict
+from haagent.pool.path_verdict import PathResult, is_obstructed, path_verdict
 from haagent.pool.settings import Settings, wanted_settings
-from haagent.pool.tiers import NO_TIER
 from haagent.pool.tracking import Observed, tracking
 from haagent.processes.messages import Probe
 from haagent.snapshot import HealthState, ServiceState
-from haagent.vrrp.path import SecondPath
-from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
-
-Instant = float
-ServerKey = tuple[str, str]  # service name, real server name
-Subject = Literal[
-    "configuration",
-    "router",
-    "service",
-    "quorum",
-    "tier",
-    "real_server",
-    "operator",
-    "path",
-    "arp",
-    "table",
-    "process",
-    "judgement",
-]
-
-# ---------------------------------------------------------------------------------------- events
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigLoaded:
-    """At start and on every valid reload."""
-
-    config: Config
-
-
-@dataclass(frozen=True, slots=True)
-class TableAdopted:
-    """Once, before the first ConfigLoaded: what the kernel held when we came, and what a predecessor had made of it."""
-
-    table: Table
-    owned: Owned
-    marks: Marks = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class TableObserved:
-    """The kernel's table and firewall marks after an apply or an audit."""
-
-    table: Table
-    counts: Counts
-    repairs: int  # changes made although nothing new was wanted: somebody else had edited the table
-    failures: tuple[str, ...]  # one sentence for each change that the kernel refused
-    marks: Marks = frozenset()
-    settings: Settings = field(default_factory=Settings)
-    is_counted: bool = False  # `table` and `counts` are one look at the kernel, and nothing was changed since
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorChanged:
-    """What operators said, all of it: as stored at start, after a request, or merged with what the peer knows."""
-
-    overrides: Overrides
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    """`Core.next_deadline` came. `wall` is the wall clock, in which operators' deadlines are."""
-
-    wall: float
-
-
-@dataclass(frozen=True, slots=True)
-class HealthChanged:
-    """The prober's word on one probe."""
-
-    id: int
-    health: HealthState
-    detail: str
-    failure: Failure = ""
-    cause: str = ""  # one sentence: what is behind it, where that could be found out
-    weight: int | None = None  # percent of its weight that the real server asks for
-
-
-@dataclass(frozen=True, slots=True)
-class MaintenanceObserved:
-    """The names of the files in the maintenance directory."""
-
-    files: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class PeerSaw:
-    """What another director makes of the real servers."""
-
-    director: str
-    healths: Mapping[ServerKey, HealthState]
-
-
-@dataclass(frozen=True, slots=True)
-class ArpObserved:
-    """One round of the ARP leak test. `active`: the Active router's own address by router; `troubles` by interface."""
-
-    answers: tuple[ArpAnswer, ...]
-    active: Mapping[str, str]
-    troubles: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RouterTransitioned:
-    """The vrrp process's word on one router."""
-
-    name: str
-    previous: str
-    state: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RoutersObserved:
-    """The vrrp process's report on routers: their states now, by name; others stay what they were."""
-
-    states: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class TracksObserved:
-    """The scripts, files and processes that routers follow: everything that is known of them."""
-
-    observed: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessConnected:
-    """A child said hello: it needs its level."""
-
-    process: Literal["vrrp", "prober", "observer"]
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessLost:
-    """A child's connection ended."""
-
-    process: Literal["vrrp", "prober", "observer"]
-
-
-Event = (
-    ConfigLoaded
-    | TableAdopted
-    | TableObserved
-    | HealthChanged
-    | ArpObserved
-    | RouterTransitioned
-    | RoutersObserved
-    | TracksObserved
-    | ProcessConnected
-    | ProcessLost
-    | OperatorChanged
-    | DeadlinePassed
-    | MaintenanceObserved
-    | PeerSaw
-)
-
-# --------------------------------------------------------------------------------------- effects
-
-
-@dataclass(frozen=True, slots=True)
-class SetVirtualServices:
-    """Level: the whole wanted table, all firewall marks, the kernel's settings. Its table may also hold what is not
-    `owned`."""
-
-    table: Table
-    owned: Owned
-    marks: Marks = frozenset()
-    settings: Settings = field(default_factory=Settings)
-
-
-@dataclass(frozen=True, slots=True)
-class SetProbes:
-    """Level: everything to be probed. `has_paths`: path probes too, though perhaps not yet."""
-
-    probes: tuple[Probe, ...]
-    has_paths: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SetArpTests:
-    """Level: for which addresses the segments are asked."""
-
-    tests: tuple[ArpTest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SetRouters:
-    """Level: every virtual router."""
-
-    routers: tuple[RouterSettings, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SetTracking:
-    """Level: what the pools say of the routers."""
-
-    tracking: Mapping[str, Tracking]
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Edge: one line of the history. `name` is "service/server" for a real server."""
-
-    subject: Subject
-    name: str
-    previous: str
-    state: str
-    cause: str
-    actor: str = HAAGENT  # or a user's name
-
-
-@dataclass(frozen=True, slots=True)
-class StoreOverrides:
-    """Level: what operators said, to be on disk before what follows from it is done."""
-
-    overrides: Overrides
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceTransitioned:
-    """A service entered another state."""
-
-    name: str
-    previous: ServiceState
-    state: ServiceState
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Notify:
-    """Edge: tell the network's managers of a router's or a service's transition."""
-
-    transition: RouterTransitioned | ServiceTransitioned
-
-
-Effect = SetVirtualServices | SetProbes | SetArpTests | SetRouters | SetTracking | Record | StoreOverrides | Notify
-
-# ----------------------------------------------------------------------------------------- state
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    health: HealthState = "unknown"
-    detail: str = "not probed yet"
-    since: Instant = 0.0
-    failure: Failure = ""
-    cause: str = ""
-    weight: int | None = None
-
-    @property
-    def words(self) -> str:
-        return f"{self.detail}: {self.cause}" if self.cause else self.detail
-
-
-@dataclass(frozen=True, slots=True)
-class Path:
-    """The verdict on the virtual address through one real server."""
-
-    verdict: PathVerdict = UNTESTED
-    since: Instant = 0.0
-    is_obstructed: bool = False  # somebody must do something before it can be tested
-
-
-NO_PATH = Path(PathVerdict("", ""))
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """All checks of one real server together."""
-
-    health: HealthState
-    reason: str
-    since: Instant
-
-
-Identity = tuple[Check, str, int, str, int]  # check without its name, address, port, through, mark
+from haagent.vrrp.settings import Tracking
 
 
 @dataclass(slots=True)
@@ -571,9 +323,9 @@ class Core:
         old = self.pools.get(service.name)
         new = self.pools[service.name] = self._pool(service, self.overrides)
         if service.quorum + service.quorum_hysteresis > 1 and (old is None or old.has_quorum != new.has_quorum):
-            effects.append(_quorum_record(service, old, new))
+            effects.append(quorum_record(service, old, new))
         if old is not None and old.tier != new.tier and any(server.tier > 1 for server in service.real_servers):
-            effects.append(_tier_record(service, old, new))
+            effects.append(tier_record(service, old, new))
         return [*effects, *self._set_state(service, now)]
 
     def _pool(self, service: VirtualService, overrides: Overrides) -> Pool:
@@ -811,7 +563,7 @@ class Core:
             return []
         changed = {key: word for key, word in overrides.items() if before.get(key, AUTOMATIC) != word}
         effects: list[Effect] = [
-            _operator_record(key, before.get(key, AUTOMATIC), each) for key, each in changed.items()
+            operator_record(key, before.get(key, AUTOMATIC), each) for key, each in changed.items()
         ]
         for name in dict.fromkeys(service for service, _ in changed):
             if name in self._services:
@@ -913,102 +665,3 @@ class Core:
             return []
         self._tracking = now_tracked
         return [SetTracking(dict(now_tracked))]
-
-
-def pace(probe: Probe) -> float:
-    """Seconds from one result to the next, at most."""
-    return (probe.interval or probe.check.interval) + probe.check.timeout
-
-
-def pool_state(each: Pool) -> ServiceState:
-    if each.is_frozen:
-        return "frozen"
-    if each.serving:
-        return "serving"
-    return "sorry" if each.uses_sorry_server else "empty"
-
-
-def pool_cause(service: VirtualService, each: Pool) -> str:
-    """Why a pool is in its state, in one sentence."""
-    if each.is_frozen:
-        return (
-            f"{each.healthy} of {each.total} real servers are healthy, fewer than "
-            f"{service.minimum_healthy_fraction:g} of them: those that served last are kept"
-        )
-    if each.uses_sorry_server and each.healthy:
-        return f"live weight {each.live_weight} is below the quorum of {service.quorum}"
-    tier = f", tier {each.tier}" if each.tier > 1 else ""
-    return f"{len(each.serving)} of {len(service.real_servers)} real servers in service{tier}"
-
-
-def _tier_record(service: VirtualService, old: Pool, new: Pool) -> Record:
-    before, after = (str(each.tier) if each.tier != NO_TIER else "none" for each in (old, new))
-    return Record("tier", service.name, before, after, f"{new.healthy} of {new.total} real servers are healthy")
-
-
-def _quorum_record(service: VirtualService, old: Pool | None, new: Pool) -> Record:
-    words = {True: "reached", False: "lost"}
-    cause = f"live weight {new.live_weight}, quorum {service.quorum}, hysteresis {service.quorum_hysteresis}"
-    return Record("quorum", service.name, words[old.has_quorum] if old else "", words[new.has_quorum], cause)
-
-
-def _operator_record(key: ServerKey, old: Override, new: Override) -> Record:
-    return Record("operator", "/".join(key), words(old), words(new), override_cause(new), new.actor)
-
-
-def present(owned: Owned, table: Table) -> Owned:
-    """What of `owned` the kernel still holds."""
-    return Owned(
-        frozenset(key for key in owned.services if key in table),
-        frozenset((key, at) for key, at in owned.destinations if key in table and at in table[key].destinations),
-    )
-
-
-def owned_by(config: Config) -> Owned:
-    """Everything in the kernel's table that the configuration speaks of."""
-    services: set[ServiceKey] = set()
-    destinations: set[tuple[ServiceKey, DestinationKey]] = set()
-    for service in config.virtual_services:
-        key = service_key(service)
-        services.add(key)
-        targets = [(server.address, server.port) for server in service.real_servers]
-        if service.sorry_server:
-            targets.append((service.sorry_server.address, service.sorry_server.port))
-        destinations.update((key, destination_key(address, port)) for address, port in targets)
-    return Owned(frozenset(services), frozenset(destinations))
-
-
-def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:
-    """The part of the configuration that the vrrp process gets."""
-    return RouterSettings(
-        name=router.name,
-        interface=router.interface,
-        vrid=router.vrid,
-        priority=router.priority,
-        advertisement_interval=router.advertisement_interval,
-        virtual_addresses=tuple((packed(each.address), each.prefix_length) for each in router.virtual_addresses),
-        unadvertised_addresses=tuple(
-            (packed(each.address), each.prefix_length) for each in router.unadvertised_addresses
-        ),
-        preempt=router.preempt,
-        checksum=router.checksum,
-        announce_burst=router.announce_burst,
-        announce_delay=router.announce_delay,
-        announce_refresh=router.announce_refresh,
-        tracked_interfaces=tuple(
-            TrackedInterface(track.interface, track.fault, track.priority, track.down_delay, track.up_delay)
-            for track in router.track
-            if isinstance(track, InterfaceTrack)
-        ),
-        version=router.version,
-        password=router.password,
-        unicast_peers=None if router.unicast_peers is None else tuple(packed(each) for each in router.unicast_peers),
-        minimum_ttl=router.minimum_ttl,
-        also_via=SecondPath(router.also_via.interface, tuple(packed(each) for each in router.also_via.peers))
-        if router.also_via
-        else None,
-        preempt_delay=router.preempt_delay,
-        sticky=router.sticky,
-        hold_off=router.hold_off,
-        group=group,
-    )

@@ -1,0 +1,42 @@
+"""The part of the configuration that the vrrp process gets."""
+
+from haagent.config.model import InterfaceTrack, VirtualRouter
+from haagent.pool.desired import packed
+from haagent.vrrp.path import SecondPath
+from haagent.vrrp.settings import RouterSettings, TrackedInterface
+
+
+def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:
+    """The part of the configuration that the vrrp process gets."""
+    return RouterSettings(
+        name=router.name,
+        interface=router.interface,
+        vrid=router.vrid,
+        priority=router.priority,
+        advertisement_interval=router.advertisement_interval,
+        virtual_addresses=tuple((packed(each.address), each.prefix_length) for each in router.virtual_addresses),
+        unadvertised_addresses=tuple(
+            (packed(each.address), each.prefix_length) for each in router.unadvertised_addresses
+        ),
+        preempt=router.preempt,
+        checksum=router.checksum,
+        announce_burst=router.announce_burst,
+        announce_delay=router.announce_delay,
+        announce_refresh=router.announce_refresh,
+        tracked_interfaces=tuple(
+            TrackedInterface(track.interface, track.fault, track.priority, track.down_delay, track.up_delay)
+            for track in router.track
+            if isinstance(track, InterfaceTrack)
+        ),
+        version=router.version,
+        password=router.password,
+        unicast_peers=None if router.unicast_peers is None else tuple(packed(each) for each in router.unicast_peers),
+        minimum_ttl=router.minimum_ttl,
+        also_via=SecondPath(router.also_via.interface, tuple(packed(each) for each in router.also_via.peers))
+        if router.also_via
+        else None,
+        preempt_delay=router.preempt_delay,
+        sticky=router.sticky,
+        hold_off=router.hold_off,
+        group=group,
+    )
