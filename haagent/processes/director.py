@@ -1,4 +1,4 @@
-"""The director's shell: sockets and files around `core.py`. It decides nothing.
+"""The director's shell: sockets and files around `core/`. It decides nothing.
 
 control socket ─┐                                   ┌─ SetVirtualServices ── TableKeeper (a thread)
 vrrp, prober  ──┼─> event, now ─> core.handle ──────┼─ SetRouters, SetTracking ── vrrp
