@@ -83,7 +83,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
 EXCEPTIONS: dict[tuple[str, str], str] = {
     **{
         (f"haagent.core.{name}", "haagent.processes.messages"): (
-            "Probe is the message's own struct: the core hands out the level as it is sent; the module is data and codec"
+            "Probe is the message's own struct: the level goes out as it is; the module is data and codec"
         )
         for name in ("core", "effects", "standing")
     },

@@ -84,7 +84,7 @@ class Owned:
         )
 
     def together_with(self, other: "Owned") -> "Owned":
-        """Both. Where they are equal it keeps its own keys: sets compare those by identity, tens of thousands at once."""
+        """Both. Where they are equal it keeps its own keys: sets compare those by identity, in no time."""
         if not other.services and not other.destinations:
             return self
         return Owned(self.services | other.services, self.destinations | other.destinations)
