@@ -74,6 +74,8 @@ def segment() -> Iterator[Segment]:
 
 @pytest.fixture
 def kernel(segment: Segment) -> Kernel:
+    """Without IPv6, whose link-local address would come and be ready at its own time (test_families.py has it)."""
+    segment.hosts["a"].run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
     return Kernel(segment.hosts["a"])
 
 
