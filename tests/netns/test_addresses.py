@@ -92,6 +92,11 @@ def test_held_announced_and_released(kernel: Kernel) -> None:
     assert not kernel.holder.tally.failed
 
 
+def ipv4_addresses(kernel: Kernel) -> int:
+    """A machine may give every interface a link-local IPv6 address besides, or none."""
+    return sum(len(address) == 4 for address, _ in kernel.links.by_index[kernel.index].addresses)
+
+
 def test_our_own_changes_come_back_neither_as_events_nor_as_interfaces(kernel: Kernel) -> None:
     before = kernel.links.interfaces()
     kernel.prepare(*MANY)
@@ -104,7 +109,7 @@ def test_our_own_changes_come_back_neither_as_events_nor_as_interfaces(kernel: K
     kernel.links.start_audit()
     assert kernel.hear().is_audited
     assert kernel.links.interfaces() == before
-    assert len(kernel.links.by_index[kernel.index].addresses) == 101
+    assert ipv4_addresses(kernel) == 101
 
 
 def test_a_level_that_changes_on_the_way_replaces_the_rest(kernel: Kernel) -> None:
@@ -191,7 +196,7 @@ def test_events_that_were_lost_bring_an_audit(kernel: Kernel) -> None:
     changes = kernel.hear()
     assert kernel.links.losses > 0
     assert changes.is_audited
-    assert len(kernel.links.by_index[kernel.index].addresses) == 60
+    assert ipv4_addresses(kernel) == 60
 
 
 def test_a_flap_between_two_readings_moved_us(kernel: Kernel, segment: Segment) -> None:

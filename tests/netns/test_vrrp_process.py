@@ -108,8 +108,8 @@ def test_a_clean_stop_says_priority_0(segment: Segment, tmp_path: Path) -> None:
             packet = wire.recv(100)
             if packet[9] == 112 and packet[12:16] == bytes((192, 0, 2, 1)):
                 priorities.append(packet[22])
-    # last and once; in both checksum forms, for no peer was heard yet
-    assert priorities[priorities.index(0) :] == [0, 0]
+    # last and once; in both checksum forms unless the peer was heard before, which a loaded machine allows
+    assert priorities[priorities.index(0) :] in ([0, 0], [0])
     assert become(segment, "b")
     assert "let go (priority 0)" in b.director.transitions()[-1][1]
     assert client_reaches(segment, "b")
@@ -301,7 +301,8 @@ def test_the_supervisor_dies_and_the_process_lets_go(segment: Segment, tmp_path:
 
 def test_without_privilege_it_says_what_to_do() -> None:
     done = subprocess.run(
-        ("setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-m", "haagent.processes.vrrp"),
+        # Still uid 0: another user could not read a checkout below /root
+        ("setpriv", "--bounding-set", "-all", "--inh-caps", "-all", sys.executable, "-m", "haagent.processes.vrrp"),
         capture_output=True,
         text=True,
         cwd=ROOT,
