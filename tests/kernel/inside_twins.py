@@ -201,7 +201,7 @@ class Sampler:
             each.close()
 
     def _run(self) -> None:
-        while not self._ended.wait(0.02):
+        while not self._ended.wait(0.05):
             for twin, sock in self._sockets.items():
                 observed = sock.observe()
                 if not isinstance(observed, tuple):

@@ -120,7 +120,7 @@ def render() -> str:
 
 `tests/kernel/inside_twins.py` runs Debian's keepalived and ldirectord beside haagent, each in a network namespace of
 its own, with the same real servers, and plays these steps. After each one the kernel's tables (`ipvsadm -Sn`) are
-compared; between them they are sampled every 20 ms. This page is made from the test's own data
+compared; between them they are sampled every 50 ms. This page is made from the test's own data
 (`tests/kernel/twins.py`) and checked against it.
 
 Two services: *web* takes a dead real server out (`when_down = "remove"`; ldirectord `quiescent = no`), *calm* gives it
