@@ -8,6 +8,6 @@ from hypothesis import settings
 settings.register_profile("tests", deadline=None, derandomize=True)
 settings.load_profile("tests")
 
-# A shell starts its background jobs with SIGINT ignored, and what is ignored stays so in every child: Ctrl-C tests would
+# A shell starts background jobs with SIGINT ignored, and every child inherits that: tests of Ctrl-C would
 # wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
