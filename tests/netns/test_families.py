@@ -249,6 +249,8 @@ def test_one_dead_heartbeat_link_is_no_split(segment: Segment, tmp_path: Path) -
     a = segment.start_vrrp("a", tmp_path, ours)
     b = segment.start_vrrp("b", tmp_path, theirs)
     assert wait_until(lambda: segment.owners() == ["a"])
+    assert wait_until(lambda: b.director.state() == "backup")
+    so_far = len(b.director.transitions())
     segment.isolate("a")  # silence with carrier: without the second path b would take over
     time.sleep(1.5)
     assert (a.director.state(), b.director.state()) == ("active", "backup")
@@ -260,7 +262,7 @@ def test_one_dead_heartbeat_link_is_no_split(segment: Segment, tmp_path: Path) -
     segment.hosts["a"].run("ip", "link", "set", "eth2", "up")
     end(a.process, signal.SIGKILL)
     assert wait_until(lambda: b.director.state() == "active")
-    assert [state for state, _ in b.director.transitions()].count("active") == 1
+    assert [state for state, _ in b.director.transitions()[so_far:]] == ["active"]
 
 
 def test_without_a_second_path_the_same_silence_is_a_split(segment: Segment, tmp_path: Path) -> None:
