@@ -14,23 +14,19 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
 from haagent.config.error import ConfigError
 from haagent.config.load import check, load
-from haagent.config.model import Config, VirtualRouter, WatchedTrack
+from haagent.config.model import Config, WatchedTrack
 from haagent.control import requests
 from haagent.control.paths import (
-    accepted_file,
     control_socket,
     history_file,
     internal_socket,
     kernel_file,
-    operator_file,
-    ownership_file,
 )
 from haagent.control.server import ControlServer
 from haagent.core.core import Core
@@ -63,35 +59,34 @@ from haagent.core.events import (
     TableObserved,
     TracksObserved,
 )
-from haagent.handover import meant
 from haagent.ipvs.plan import Owned
 from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs
 from haagent.linux.netlink import NetlinkFailure
-from haagent.operate import operate
 from haagent.pool.arp_leak import ArpAnswer
-from haagent.pool.operator import Overrides, merge, words
+from haagent.pool.operator import Overrides, merge
 from haagent.pool.sysctls import wanted_sysctls
 from haagent.preview import preview
-from haagent.processes import accepted, messages, operator_state, ownership, vrrp_messages
+from haagent.processes import accepted, messages, vrrp_messages
+from haagent.processes.answers import Answers, Lent
 from haagent.processes.arp_watch import ArpWatch
 from haagent.processes.children import Children, Name
-from haagent.processes.history import Entry, History
+from haagent.processes.history import History
 from haagent.processes.history_stream import HistoryStream
-from haagent.processes.hook_runner import HookRunner
 from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.log import open_log
 from haagent.processes.maintenance_watch import MaintenanceWatch
 from haagent.processes.peers import PeerExchange, read_secret
 from haagent.processes.recollection import Recollection
+from haagent.processes.recorder import Recorder, notification
+from haagent.processes.router_reports import RouterReports
+from haagent.processes.state_files import StateFiles
 from haagent.processes.supervisor import EXIT_CONFIGURATION
 from haagent.processes.table_keeper import Level, TableKeeper
 from haagent.processes.trackers import Trackers
-from haagent.snapshot import ProcessStatus, RouterCounters, RouterStatus, Snapshot
+from haagent.snapshot import ProcessStatus, Snapshot
 from haagent.version import VERSION
 from haagent.view import Clock, snapshot
-from haagent.vrrp.router import LEAVING_INTERVALS
-from haagent.why import probe_ids, subjects, why
 
 SNAPSHOT_INTERVAL = 0.2  # seconds: changes nearer together reach the observer as one
 SNAPSHOT_COST = 50  # building snapshots may use one fiftieth of the time
@@ -100,9 +95,7 @@ HEARTBEAT_INTERVAL = 1.0
 DEADLINE_PAUSE = 0.05  # at least, between two deadlines
 DEADLINE_CHECK_INTERVAL = 60.0
 HOOK_GRACE = 2.0  # when we stop, commands may run this long
-REPORT_TIME = 1.0  # until what vrrp did is in a status
 LAST_WORDS_TIME = 0.05  # when we stop, what vrrp said last is still on its socket
-WHY_HISTORY = 5000  # entries that are searched for what happened to one name
 FRESH_COUNTS_TIMEOUT = 2.0  # `status` waits this long for the kernel's counts
 
 
@@ -118,21 +111,39 @@ class Director:
     """One instance, one loop. `run` returns the exit code."""
 
     def __init__(self, options: Options, config: Config, history: History) -> None:
-        self._options, self._config, self._history = options, config, HistoryStream(history)
+        self._options, self._config = options, config
         self._core = Core()
+        self._reports = RouterReports()
         self._log = open_log(config.director.name)
+        stream = HistoryStream(history)
+        self._recorder = Recorder(config.director.name, stream, self._log)
+        self._files = StateFiles(config, self._complain)
         self._children = Children(internal_socket(config.director), self, self._complain)
-        self._control = ControlServer(control_socket(config.director), config.director.control_group, self._answer)
-        self._arp_watch = ArpWatch(self._arp_observed, self._active_address)
+        self._arp_watch = ArpWatch(self._arp_observed, self._reports.other_active)
         self._recollection = Recollection(lambda asked: self._children.send("prober", messages.encode(asked)))
+        answers = Answers(
+            Lent(
+                core=self._core,
+                config=lambda: self._config,
+                history=stream,
+                recollection=self._recollection,
+                snapshot=self._snapshot,
+                refresh_counts=self._refresh_counts,
+                reload=self._reload,
+                plan=self._plan,
+                store=self._store,
+                operator_changed=self._deliver,
+                tell_vrrp=lambda payload: self._children.send("vrrp", payload),
+                record=self._recorder.record,
+            )
+        )
+        self._control = ControlServer(control_socket(config.director), config.director.control_group, answers.answer)
         self._keeper: TableKeeper | None = None
         self._keeper_task: asyncio.Task[None] | None = None
         self._settings: KernelSettings | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._storage_problem = self._ownership_problem = self._secret_problem = ""
+        self._secret_problem = ""
         self._peers: PeerExchange | None = None
-        self._owned = Owned()
-        self._reports: dict[str, vrrp_messages.RouterReport] = {}
         self._observer_says = ""
         self._connected_at: dict[Name, float] = {}
         self._started_at = time.time()
@@ -143,7 +154,6 @@ class Director:
         self._dirty = asyncio.Event()
         self._observed = asyncio.Event()
         self._trackers = Trackers(lambda observed: self._deliver(TracksObserved(observed)))
-        self._hooks = HookRunner(config.director.name, self._record_hook, self._complain)
         self._reloading = asyncio.Lock()
         self._reloads: set[asyncio.Task[tuple[str, ...]]] = set()
 
@@ -153,14 +163,14 @@ class Director:
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         loop.add_signal_handler(signal.SIGHUP, self._reload_soon)
         loop.add_reader(self._options.alive, self._stop.set)
-        self._hooks.set_hooks(self._config.hooks)
+        self._recorder.hooks.set_hooks(self._config.hooks)
         await self._maintenance.look()
         if refusal := await self._adopt():
             print(f"haagent: {refusal}", file=sys.stderr, flush=True)
             return EXIT_CONFIGURATION
         self._deliver(ConfigLoaded(self._config))
         self._trackers.set_tracks(watched_tracks(self._config))
-        self._remember_accepted()
+        self._files.remember_accepted(self._config)
         try:
             await self._children.start()
             sentence = await self._control.start()
@@ -182,7 +192,7 @@ class Director:
         await self._stop.wait()
         await asyncio.sleep(LAST_WORDS_TIME)
         await self._trackers.close()
-        await self._hooks.close(HOOK_GRACE)
+        await self._recorder.hooks.close(HOOK_GRACE)
         for task in [*tasks, *([self._keeper_task] if self._keeper_task else [])]:
             task.cancel()
         await self._control.close()
@@ -197,15 +207,8 @@ class Director:
 
     async def _adopt(self) -> str | None:
         """Take over what the kernel holds. A sentence: why this director cannot do its work."""
-        owned = ownership.read(ownership_file(self._config.director))
-        if isinstance(owned, str):
-            self._complain(owned)
-            owned = Owned()
-        self._owned = owned
-        overrides, self._storage_problem = operator_state.read(operator_file(self._config.director))
-        if self._storage_problem:
-            self._complain(self._storage_problem)
-        self._deliver(OperatorChanged(overrides))
+        owned = self._files.read_owned()
+        self._deliver(OperatorChanged(self._files.read_overrides()))
         if not self._config.virtual_services and not owned.services:
             return None
         return await self._open_table(owned)
@@ -257,7 +260,7 @@ class Director:
     def _execute(self, effect: Effect) -> None:
         match effect:
             case SetVirtualServices(table, owned, marks, settings):
-                self._remember_owned(owned)
+                self._files.remember_owned(owned)
                 if self._keeper:
                     self._keeper.want(Level(table, owned, marks, settings))
             case StoreOverrides(overrides):
@@ -271,76 +274,19 @@ class Director:
             case SetTracking(tracking):
                 self._children.send("vrrp", vrrp_messages.encode(vrrp_messages.SetTracking(dict(tracking))))
             case Record():
-                self._record(effect)
+                self._recorder.record(effect)
             case Notify(transition):
                 self._notify(transition)
             case _:
                 assert_never(effect)
 
-    def _record(self, record: Record) -> None:
-        entry = self._history.append(
-            time.time(), record.subject, record.name, record.previous, record.state, record.cause, record.actor
-        )
-        self._log.info(
-            f"{record.subject} {record.name} is {record.state}",
-            subject=record.subject,
-            name=record.name,
-            previous=record.previous,
-            state=record.state,
-            cause=record.cause,
-            actor=record.actor,
-        )
-        if isinstance(entry, str):  # a full disk keeps no hook from running
-            self._complain(entry)
-            fields = {key: getattr(record, key) for key in ("subject", "name", "previous", "state", "cause", "actor")}
-            entry = Entry(sequence=0, at=time.time(), **fields)
-        self._hooks.happened(entry)
-
-    def _record_hook(self, name: str, state: str, cause: str) -> None:
-        """How a command ended."""
-        entry = self._history.append(time.time(), "hook", name, "", state, cause)
-        say = self._log.info if state == "succeeded" else self._log.warning
-        say(f"hook {name} {state}", subject="hook", name=name, state=state, cause=cause)
-        if isinstance(entry, str):
-            self._complain(entry)
-
     def _notify(self, transition: RouterTransitioned | ServiceTransitioned) -> None:
-        if isinstance(transition, ServiceTransitioned):
-            name, state, previous, reason = transition.name, transition.state, transition.previous, transition.reason
-            told = messages.ServiceChanged(name=name, state=state, previous=previous, reason=reason)
-            self._children.send("observer", messages.encode(told))
-            return
-        report = self._reports.get(transition.name)
-        if report is None or transition.previous == transition.state:
-            return
-        changed = messages.RouterChanged(
-            name=transition.name,
-            interface=report.interface,
-            ifindex=report.ifindex,
-            vrid=report.vrid,
-            state=transition.state,  # type: ignore[arg-type]
-            previous=transition.previous,  # type: ignore[arg-type]
-            reason=transition.reason,
-        )
-        self._children.send("observer", messages.encode(changed))
-
-    def _remember_owned(self, owned: Owned) -> None:
-        """What a full disk refuses is tried again with every level: until then the kernel may outlive our memory."""
-        if owned == self._owned:
-            return
-        sentence = ownership.write(ownership_file(self._config.director), owned) or ""
-        if not sentence:
-            self._owned = owned
-        elif sentence != self._ownership_problem:
-            self._complain(sentence)
-        self._ownership_problem = sentence
+        if told := notification(transition, self._reports.of):
+            self._children.send("observer", told)
 
     def _store(self, overrides: Overrides) -> str | None:
         """Why operators' words are not on disk; None: they are."""
-        sentence = operator_state.write(operator_file(self._config.director), overrides)
-        self._storage_problem = sentence or ""
-        if sentence:
-            self._complain(sentence)
+        sentence = self._files.store_overrides(overrides)
         if self._peers:
             self._peers.changed()
         return sentence
@@ -377,20 +323,10 @@ class Director:
         self._deliver(OperatorChanged(merged))
         self._store(merged)
 
-    def _remember_accepted(self) -> None:
-        """Should this process be killed while the files on disk are broken, the next one goes on with this."""
-        if sentence := accepted.write(accepted_file(self._config.director), self._config):
-            self._complain(sentence)
-
     def _arp_observed(self, answers: tuple[ArpAnswer, ...], troubles: dict[str, str]) -> bool:
         """Whether something was heard that the next round should confirm."""
-        active = {name: report.active_address for name, report in self._reports.items()}
-        self._deliver(ArpObserved(answers, active, troubles))
+        self._deliver(ArpObserved(answers, self._reports.active_addresses(), troubles))
         return any(each.strangers and not each.sentence for each in self._core.arp.values())
-
-    def _active_address(self, router: str) -> str:
-        report = self._reports.get(router)
-        return report.active_address if report and report.state == "backup" else ""
 
     def _table_observed(self, event: TableObserved) -> None:
         self._deliver(event)
@@ -405,7 +341,7 @@ class Director:
     def child_lost(self, process: Name) -> None:
         self._connected_at[process] = time.time()
         if process == "vrrp":
-            self._reports = {name: _orphaned(report) for name, report in self._reports.items()}
+            self._reports.orphan()
         self._deliver(ProcessLost(process))
 
     def child_said(self, process: Name, payload: bytes) -> None:
@@ -430,95 +366,18 @@ class Director:
     def _hear_vrrp(self, payload: bytes) -> None:
         match vrrp_messages.decode_from_vrrp(payload):
             case vrrp_messages.RoutersReported(routers):
-                self._reports |= {report.name: report for report in routers}  # those that changed
+                self._reports.heard(routers)
                 self._deliver(RoutersObserved({report.name: report.state for report in routers}))
                 for report in routers:
                     heard = report.counters.get("advertisements_received", 0)
-                    self._hooks.router_reported(report.name, report.state, report.reason, heard)
+                    self._recorder.hooks.router_reported(report.name, report.state, report.reason, heard)
                 self._dirty.set()
             case vrrp_messages.Transitioned(router=name, previous=previous, state=state, reason=reason):
                 self._deliver(RouterTransitioned(name, previous, state, reason))
             case vrrp_messages.Malformed(sentence):
                 self._complain(f"vrrp said something unknown: {sentence}")
 
-    # ------------------------------------------------------------------ control
-
-    async def _answer(self, request: requests.Request, user: str) -> AsyncIterator[requests.Answer]:
-        match request:
-            case requests.Status():
-                await self._refresh_counts()
-                yield requests.StatusAnswer(self._snapshot())
-            case requests.Reload():
-                yield requests.ReloadAnswer(errors=await self._reload())
-            case requests.Plan():
-                yield await self._plan()
-            case requests.History(limit=limit, follow=follow, since=since):
-                async for answer in self._tell_history(limit, since, follow=follow):
-                    yield answer
-            case requests.Operate():
-                yield self._operate(request, user)
-            case requests.HandOver():
-                yield self._hand_over(request, user)
-            case requests.Why(name=name):
-                yield await self._why(name)
-            case _:
-                assert_never(request)
-
-    async def _why(self, name: str) -> requests.Answer:
-        meant = subjects(self._core, name)
-        if isinstance(meant, requests.Refused):
-            return meant
-        routers, servers = meant
-        transcripts = await self._recollection.of(probe_ids(self._core, servers)) if servers else {}
-        entries = await self._history.kept(WHY_HISTORY, None)
-        clock = Clock(time.monotonic(), time.time())
-        return why(self._core, self._snapshot(), routers, servers, transcripts, entries, clock)
-
-    def _hand_over(self, request: requests.HandOver, user: str) -> requests.Answer:
-        statuses = {each.name: each for each in self._snapshot().routers}
-        routers = meant(tuple(statuses.values()), self._config.virtual_router_groups, request)
-        if isinstance(routers, str):
-            return requests.Refused(routers)
-        first = routers[0]
-        self._children.send(
-            "vrrp",
-            vrrp_messages.encode(
-                vrrp_messages.TakeBack(first) if request.back else vrrp_messages.HandOver(first, request.lasting)
-            ),
-        )
-        lasting = f" for {request.lasting:g} s" if request.lasting else ""
-        cause = "the handover is over" if request.back else f"handed over to the peer{lasting}"
-        for name in routers:
-            self._record(Record("operator", name, "", "taken back" if request.back else "handed over", cause, user))
-        interval = statuses[first].advertisement_interval
-        return requests.HandOverAnswer(routers=routers, timeout=LEAVING_INTERVALS * interval + REPORT_TIME)
-
-    def _operate(self, request: requests.Operate, user: str) -> requests.Answer:
-        """On disk first: what cannot be remembered is refused."""
-        wanted = operate(self._core, request, time.time(), user)
-        if isinstance(wanted, str):
-            return requests.Refused(wanted)
-        overrides, keys = wanted
-        if sentence := self._store(overrides):
-            return requests.Refused(f"{sentence}; nothing is changed")
-        self._deliver(OperatorChanged(overrides))
-        return requests.OperateAnswer(
-            servers=tuple("/".join(key) for key in keys), state=words(self._core.overrides[keys[0]])
-        )
-
-    async def _tell_history(self, limit: int, since: int | None, *, follow: bool) -> AsyncIterator[requests.Answer]:
-        if not follow:
-            yield requests.HistoryAnswer(tuple(await self._history.kept(limit, since)))
-            return
-        is_first = True
-        async with contextlib.aclosing(self._history.follow(limit, since)) as stream:
-            async for entries in stream:
-                if is_first:
-                    yield requests.HistoryAnswer(tuple(entries))
-                    is_first = False
-                    continue
-                for entry in entries:
-                    yield requests.EntryAdded(entry)
+    # ------------------------------------------------------------------ what can be asked for
 
     async def _refresh_counts(self) -> None:
         if not self._keeper or time.monotonic() - self._keeper.observed_at < 1.0:
@@ -551,15 +410,14 @@ class Director:
         if sentence := needs_restart(self._config, loaded):
             return (sentence,)
         previous, self._config = self._config, loaded
-        if loaded.virtual_services and not self._keeper and (refusal := await self._open_table(self._owned)):
+        if loaded.virtual_services and not self._keeper and (refusal := await self._open_table(self._files.owned)):
             self._config = previous
             return (refusal,)
-        names = {router.name for router in loaded.virtual_routers}
-        self._reports = {name: report for name, report in self._reports.items() if name in names}
-        self._hooks.set_hooks(loaded.hooks)
+        self._reports.keep(router.name for router in loaded.virtual_routers)
+        self._recorder.hooks.set_hooks(loaded.hooks)
         self._deliver(ConfigLoaded(loaded))
         self._trackers.set_tracks(watched_tracks(loaded))
-        self._remember_accepted()
+        self._files.remember_accepted(self._config)
         if loaded.peers != previous.peers or self._secret_problem:
             if self._peers:
                 await self._peers.close()
@@ -581,27 +439,15 @@ class Director:
         clock = Clock(time.monotonic(), time.time())
         return snapshot(
             self._core,
-            [
-                _router_status(report, clock)
-                if (report := self._reports.get(router.name))
-                else _unreported(router, self._started_at)
-                for router in self._config.virtual_routers
-            ],
+            self._reports.statuses(self._config.virtual_routers, clock, self._started_at),
             self._process_statuses(),
             clock,
             version=VERSION,
             started_at=self._started_at,
-            problems=tuple(
-                filter(
-                    None,
-                    (
-                        self._storage_problem,
-                        self._ownership_problem,
-                        self._secret_problem,
-                        self._maintenance.problem,
-                        *(self._peers.problems() if self._peers else ()),
-                    ),
-                )
+            problems=(
+                *self._files.problems,
+                *filter(None, (self._secret_problem, self._maintenance.problem)),
+                *(self._peers.problems() if self._peers else ()),
             ),
             peers=self._peers.statuses() if self._peers else (),
         )
@@ -639,12 +485,8 @@ class Director:
     async def _beat(self) -> None:
         while True:
             self._say("ALIVE")
-            self._hooks.look_for_rivals(self._state_of)
+            self._recorder.hooks.look_for_rivals(self._reports.state_of)
             await asyncio.sleep(HEARTBEAT_INTERVAL)
-
-    def _state_of(self, router: str) -> tuple[str, str] | None:
-        report = self._reports.get(router)
-        return (report.state, report.reason) if report else None
 
     def _say(self, word: str) -> None:
         try:
@@ -675,42 +517,6 @@ def needs_restart(running: Config, loaded: Config) -> str | None:
     if running.snmp != loaded.snmp:
         return "snmp.agentx cannot change by a reload: restart haagent"
     return None
-
-
-def _router_status(report: vrrp_messages.RouterReport, clock: Clock) -> RouterStatus:
-    """The vrrp process's report with its instant in wall-clock time; every other field has the same name."""
-    fields = {name: getattr(report, name) for name in RouterStatus.__struct_fields__}
-    fields["since"] = clock.to_wall(report.since)
-    fields["counters"] = RouterCounters(**report.counters, discarded=report.discarded)
-    return RouterStatus(**fields)
-
-
-def _orphaned(report: vrrp_messages.RouterReport) -> vrrp_messages.RouterReport:
-    """The vrrp process is gone: what it said last is not so any more."""
-    reason = "the vrrp process is not running; the addresses that it held stay on the interface until it is back"
-    return replace(report, state="initialize", reason=reason, since=time.monotonic())
-
-
-def _unreported(router: VirtualRouter, since: float) -> RouterStatus:
-    """Until the vrrp process has said something about it."""
-    return RouterStatus(
-        name=router.name,
-        interface=router.interface,
-        ifindex=0,
-        vrid=router.vrid,
-        state="initialize",
-        reason="the vrrp process has not reported yet",
-        since=since,
-        priority=router.priority,
-        effective_priority=router.priority,
-        preempt=router.preempt,
-        advertisement_interval=router.advertisement_interval,
-        primary_address="",
-        active_address="",
-        virtual_addresses=tuple(
-            f"{each.address}/{each.prefix_length}" for each in router.virtual_addresses + router.unadvertised_addresses
-        ),
-    )
 
 
 def main() -> int:

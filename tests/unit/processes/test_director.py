@@ -6,8 +6,7 @@ import pytest
 from msgspec import structs
 
 from haagent.config.model import Config, Snmp
-from haagent.processes.director import Options, _orphaned, _unreported, load_for_all, needs_restart
-from haagent.processes.vrrp_messages import RouterReport
+from haagent.processes.director import Options, load_for_all, needs_restart
 from tests.unit.build import config, real_server, router, service
 
 
@@ -27,37 +26,6 @@ def test_another_agentx_master_needs_a_restart():
     said = needs_restart(running, structs.replace(running, snmp=Snmp(agentx="tcp:127.0.0.1:705")))
     assert said is not None
     assert said.startswith("snmp.agentx cannot change")
-
-
-def test_a_router_is_in_status_before_vrrp_has_said_anything():
-    status = _unreported(router(), 5.0)
-    assert (status.name, status.state, status.since) == ("web", "initialize", 5.0)
-    assert status.virtual_addresses == ("198.51.100.100/24",)
-    assert "has not reported yet" in status.reason
-
-
-def test_without_vrrp_nobody_is_said_to_be_active():
-    report = RouterReport(
-        name="web",
-        interface="eth0",
-        ifindex=2,
-        vrid=51,
-        state="active",
-        reason="nobody else was heard",
-        since=1.0,
-        priority=200,
-        effective_priority=200,
-        preempt=True,
-        advertisement_interval=1.0,
-        primary_address="198.51.100.1",
-        active_address="198.51.100.1",
-        virtual_addresses=("198.51.100.100/24",),
-    )
-    gone = _orphaned(report)
-    assert gone.state == "initialize"
-    assert "the vrrp process is not running" in gone.reason
-    assert gone.ifindex == 2  # SNMP's row stays where it is
-    assert gone.since > 1.0
 
 
 def test_what_only_the_peer_would_meet_is_refused_here(tmp_path: Path):
