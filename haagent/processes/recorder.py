@@ -3,21 +3,20 @@
 import time
 from collections.abc import Callable
 
-from structlog.typing import FilteringBoundLogger
-
 from haagent.core.effects import Record, ServiceTransitioned
 from haagent.core.events import RouterTransitioned
 from haagent.processes import messages
 from haagent.processes.history import Entry
 from haagent.processes.history_stream import HistoryStream
 from haagent.processes.hook_runner import HookRunner
+from haagent.processes.log import Logger
 from haagent.processes.vrrp_messages import RouterReport
 
 
 class Recorder:
     """`hooks` runs the configured commands; its owner sets and closes them."""
 
-    def __init__(self, director: str, history: HistoryStream, log: FilteringBoundLogger) -> None:
+    def __init__(self, director: str, history: HistoryStream, log: Logger) -> None:
         self._history, self._log = history, log
         self.hooks = HookRunner(director, self._hook_ended, self._log.warning)
 
