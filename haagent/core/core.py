@@ -32,6 +32,7 @@ from haagent.core.events import (
     Instant,
     MaintenanceObserved,
     OperatorChanged,
+    OwnersObserved,
     PeerSaw,
     ProcessConnected,
     ProcessLost,
@@ -79,6 +80,7 @@ from haagent.pool.operator import (
     next_deadline,
     operated,
 )
+from haagent.pool.owners import Claims, remembered
 from haagent.pool.path import has_path, path_addresses, path_marks, path_table, travels
 from haagent.pool.path_verdict import PathResult, is_obstructed, path_verdict
 from haagent.pool.settings import Settings, wanted_settings
@@ -99,6 +101,7 @@ class Core:
     path_probes_of: dict[ServerKey, tuple[int, ...]] = field(default_factory=dict)
     paths: dict[ServerKey, Path] = field(default_factory=dict)
     arp: dict[str, ArpVerdict] = field(default_factory=dict)  # by virtual address
+    claims: Claims = field(default_factory=dict)  # who says to have an address on a segment
     standings: dict[ServerKey, Standing] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)  # by service name
     states: dict[str, ServiceState] = field(default_factory=dict)  # by service name
@@ -149,6 +152,9 @@ class Core:
                 return self._judge(event, now)
             case ArpObserved():
                 return self._take_arp(event)
+            case OwnersObserved():
+                self.claims = remembered(self.claims, event.answers, now)
+                return []
             case TableObserved(table, counts, repairs, failures):
                 self.observed_marks, self.observed_settings = event.marks, event.settings
                 effects = self._observe(table, counts, repairs, failures, now)

@@ -103,6 +103,21 @@ class ArpObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnersObserved:
+    """Who said on one segment to have which address: answers to a round of questions, or what was said unasked.
+
+    `asked`: the virtual addresses of the round; none: we only listened. Answers for other addresses (the Active
+    router's own, witnesses) are among the answers too.
+    """
+
+    interface: str
+    answers: tuple[ArpAnswer, ...]
+    at: Instant  # when it was asked, or heard
+    asked: tuple[str, ...] = ()
+    trouble: str = ""  # why nobody could be asked
+
+
+@dataclass(frozen=True, slots=True)
 class RouterTransitioned:
     """The vrrp process's word on one router."""
 
@@ -147,6 +162,7 @@ Event = (
     | TableObserved
     | HealthChanged
     | ArpObserved
+    | OwnersObserved
     | RouterTransitioned
     | RoutersObserved
     | TracksObserved
