@@ -108,6 +108,12 @@ class TableKeeper:
         marked: int | str = 0
         for attempt in range(ATTEMPTS):
             changes = plan(self._known or {}, level.table, level.owned)
+            if not attempt and not is_audit and any(isinstance(change, RemoveService) for change in changes):
+                # The kernel removes a service with whatever is in it: somebody may have put a destination of theirs
+                # there since the last audit.
+                if failure := self._observe():
+                    return TableObserved(self._known or {}, self._counts, 0, (failure,))
+                changes = plan(self._known or {}, level.table, level.owned)
             # Marks lead to services: they are set once those stand, and before those go that the ports had until now.
             removals = sum(1 for change in changes if isinstance(change, RemoveService))  # the last ones of a plan
             first, last = changes[: len(changes) - removals], changes[len(changes) - removals :]
