@@ -1,7 +1,7 @@
 """Who says to have an address on a segment, and since when: what was heard by ARP and neighbour discovery. Pure.
 
-Answers to questions of ours and what others said unasked are the same evidence (RFC 5227 section 2.4: any ARP packet with
-the address as its sender). A thing said once may be old; what is said again after CONFIRM_TIME is so.
+Answers to questions of ours and what others said unasked are the same evidence (RFC 5227 section 2.4: any ARP packet
+with the address as its sender). A thing said once may be old; what is said again after CONFIRM_TIME is so.
 """
 
 from collections.abc import Iterable, Mapping
