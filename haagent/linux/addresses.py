@@ -189,10 +189,10 @@ class AddressHolder:
 
     def pass_time(self, now: float) -> None:
         for router, repair in self._repairs.items():
-            if repair.due is None or now < repair.due:
-                continue
+            if repair.due is None or now < repair.due or router in self._queue:
+                continue  # a round of announcements may be on its way: the repair waits for it, it is not lost
             repair.due, repair.last = None, now
-            if self._wanted.get(router) and router not in self._queue:
+            if self._wanted.get(router):
                 steps = self._steps_to_hold(router)
                 for step in steps:
                     step.announces, step.is_repair = True, True

@@ -3,7 +3,9 @@
 The receiver is bound to its interface and joined there alone. Over IPv4 it delivers the IP header, from which TTL,
 source, destination and the true length are read; over IPv6 these come beside the message. The sender writes its own IP
 header, so the source is the one that was chosen, whatever the routing table thinks, and nothing has to be bound again
-when addresses come and go (what other programs use IP_FREEBIND for); it hears nothing.
+when addresses come and go (what other programs use IP_FREEBIND for); it hears nothing. It asks for errors (IP_RECVERR):
+without that the kernel reports a packet that a full queue dropped as sent (raw(7), "Error handling"). No ICMP error of
+a unicast peer gets there: they go to sockets of protocol 112, and that is the receiver.
 """
 
 import socket
@@ -14,6 +16,7 @@ from haagent.vrrp.advertisement import GROUPS, MULTICAST_GROUP, MULTICAST_GROUP_
 
 _IP_MULTICAST_ALL, _IPV6_MULTICAST_ALL = 49, 29
 _IPV6_HDRINCL = 36
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
 _INTERNETWORK_CONTROL = 0xC0  # TOS and traffic class, as keepalived and FRR send
 _PRIORITY_CONTROL = 7  # TC_PRIO_CONTROL
 _SO_RCVBUFFORCE = 33
@@ -155,6 +158,7 @@ def _set_up_ipv4(receiver: socket.socket, sender: socket.socket, index: int) -> 
     receiver.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, _MREQN.pack(MULTICAST_GROUP, bytes(4), index))
     sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, _MREQN.pack(bytes(4), bytes(4), index))
     sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_LOOP, 0)
+    sender.setsockopt(socket.IPPROTO_IP, _IP_RECVERR, 1)
 
 
 def _set_up_ipv6(receiver: socket.socket, sender: socket.socket, index: int) -> None:
@@ -165,6 +169,7 @@ def _set_up_ipv6(receiver: socket.socket, sender: socket.socket, index: int) -> 
     sender.setsockopt(socket.IPPROTO_IPV6, _IPV6_HDRINCL, 1)
     sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
     sender.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+    sender.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
 
 
 def _widen(receiver: socket.socket) -> None:

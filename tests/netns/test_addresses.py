@@ -241,3 +241,21 @@ def test_prepare_tells_when_the_interface_is_another(kernel: Kernel) -> None:
     assert not kernel.prepare(*MANY[:3])
     kernel.mac = bytes(6)
     assert kernel.prepare(*MANY[:3])
+
+
+def test_a_repair_waits_for_the_announcements_that_are_on_their_way(kernel: Kernel) -> None:
+    """After a stall both come at once: a losing advertisement's announcement, and the word that an address is gone."""
+    kernel.prepare(*MANY)
+    kernel.hold(True)
+    kernel.host.run("ip", "addr", "del", "198.51.100.7/24", "dev", "eth0")
+    (gone,) = kernel.hear().gone
+    now = time.monotonic()
+    kernel.holder.announce("web")
+    kernel.holder.address_gone(gone.index, gone.address, now)
+    kernel.holder.pass_time(now)
+    kernel.work()
+    kernel.holder.pass_time(time.monotonic())
+    kernel.work()
+    assert kernel.host.has("198.51.100.7")
+    assert kernel.holder.tally.repaired["web"] == 1
+    assert kernel.holder.next_deadline() is None
