@@ -180,4 +180,5 @@ def _try(each: Transcript, clock: Clock) -> Try:
         sent=escaped(each.sent),
         received=escaped(each.received),
         received_octets=each.received_octets,
+        notes=each.notes,
     )

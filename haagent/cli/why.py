@@ -117,6 +117,8 @@ def _try(tried: Try) -> Iterator[str]:
         timings.append(f"first octet after {tried.first_octet_after * 1000:.1f} ms")
     timings.append(f"over after {tried.ended_after * 1000:.1f} ms")
     yield f"        {', '.join(timings)}" + (f", {tried.error}" if tried.error else "")
+    for note in tried.notes:
+        yield f"        {note}"
     yield from _octets("> ", tried.sent)
     yield from _octets("< ", tried.received)
     if tried.received_octets > 2048:

@@ -120,6 +120,7 @@ class Try(Struct, frozen=True, kw_only=True):
     sent: str = ""
     received: str = ""  # the first 2048 octets
     received_octets: int = 0
+    notes: tuple[str, ...] = ()  # what they mean: "tls ...", "dns < ..."
 
 
 class ProbeWhy(Struct, frozen=True, kw_only=True):

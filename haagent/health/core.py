@@ -4,10 +4,13 @@ Trouble of this director (`ProbeResult.local`) is reported but moves no streak: 
 descriptors, must not take healthy servers out of service, nor put a failed one back.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
-from haagent.config.checks import secrets_of
+from msgspec.structs import replace
+
+from haagent.config.checks import Check, secrets_of
 from haagent.health.check import Health, judge
 from haagent.health.diagnosis import Answer, Question, cause, questions
 from haagent.health.effects import Diagnose, Effect, Report, StartProbe, StopProbe
@@ -15,6 +18,8 @@ from haagent.health.events import DeadlinePassed, Diagnosed, Event, ProbeFinishe
 from haagent.health.probe import Probe, ProbeResult
 from haagent.health.schedule import Schedule, lateness
 from haagent.health.transcript import Kept, Transcript
+
+Notes = Callable[[Check, Transcript], tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -129,13 +134,15 @@ class ProberCore:
     def _hosts(self) -> set[str]:
         return {host for each in self._targets.values() if (host := getattr(each.probe.check, "host", ""))}
 
-    def remembered(self, id: int) -> tuple[Transcript, ...]:
-        """The tries that are kept, oldest first, without secrets."""
+    def remembered(self, id: int, notes: Notes = lambda check, tried: ()) -> tuple[Transcript, ...]:
+        """The tries that are kept, oldest first, without secrets. `notes` reads their octets, as they still are here:
+        masking may change lengths that a message depends on."""
         target = self._targets.get(id)
         if target is None:
             return ()
-        secrets = secrets_of(target.probe.check)
-        return tuple(each.without(secrets) for each in target.kept.all())
+        check = target.probe.check
+        tries = (replace(each, notes=each.notes + notes(check, each)) for each in target.kept.all())
+        return tuple(each.without(secrets_of(check)) for each in tries)
 
 
 def start(target: Target) -> StartProbe:

@@ -32,10 +32,12 @@ class Transcript(Struct, frozen=True, kw_only=True):
     sent: bytes = b""
     received: bytes = b""
     received_octets: int = 0  # all that came, kept or not
+    notes: tuple[str, ...] = ()  # what the octets mean: the TLS handshake and its chain, DNS messages decoded
 
     def without(self, secrets: Sequence[str]) -> "Transcript":
         """As anybody may see it; `secrets` are those that the check itself has."""
-        return replace(self, sent=masked(self.sent, secrets), received=masked(self.received, secrets))
+        notes = tuple(masked(each.encode(), secrets).decode() for each in self.notes)
+        return replace(self, sent=masked(self.sent, secrets), received=masked(self.received, secrets), notes=notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +108,40 @@ def difference(failed: Transcript, good: Transcript) -> tuple[str, ...]:
             words.append(f"it {name} after {then * 1000:.0f} ms then, not at all now")
         elif now is not None and then is not None and now > max(LEAST, SLOWER * then):
             words.append(f"it {name} after {now * 1000:.0f} ms, {then * 1000:.0f} ms then")
+    words += _notes(failed.notes, good.notes)
+    if any(each.startswith("dns") for each in (*failed.notes, *good.notes)):
+        return tuple(words)  # the octets themselves differ in every try
     if failed.sent != good.sent and failed.connected_after is not None and failed.sent:
         words.append("we asked otherwise then")
     if failed.received_octets and good.received_octets:
         words += _answers(failed.received, good.received)
     return tuple(words)
+
+
+_PASSING = (  # what differs in every try, or from day to day
+    (re.compile(r"^(dns [<>]) id \d+, "), r"\1 "),
+    (re.compile(r"^(dns < (?:answer|authority|additional) \S+) \d+ "), r"\1 "),
+    (re.compile(r"^(tls certificate .*?): \d+ days? left$"), r"\1"),
+)
+
+
+def _notes(now: Sequence[str], then: Sequence[str]) -> list[str]:
+    """The lines that only one of the tries has. Where one of them did not come so far, there is nothing to compare."""
+    words = []
+    for kind in ("tls", "dns >", "dns <"):
+        one, other = (
+            list(dict.fromkeys(_lasting(each) for each in notes if each.startswith(kind))) for notes in (now, then)
+        )
+        if one and other:
+            words += [f"{each}, not then" for each in one if each not in other]
+            words += [f"{each}, then, not now" for each in other if each not in one]
+    return words[:8]
+
+
+def _lasting(note: str) -> str:
+    for pattern, kept in _PASSING:
+        note = pattern.sub(kept, note)
+    return note
 
 
 def _answers(now: bytes, then: bytes) -> list[str]:

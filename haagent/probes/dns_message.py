@@ -59,8 +59,8 @@ class Malformed:
     reason: str
 
 
-class _Broken(Exception):
-    """Ends decoding; becomes Malformed."""
+class Broken(Exception):
+    """Ends decoding; `decode` makes it Malformed."""
 
 
 def canonical(name: str) -> str:
@@ -85,62 +85,62 @@ def decode(octets: bytes) -> Message | Malformed:
     """Any octets."""
     try:
         return _decode(octets)
-    except _Broken as broken:
+    except Broken as broken:
         return Malformed(str(broken))
 
 
 def _decode(octets: bytes) -> Message:
     if len(octets) < 12:
-        raise _Broken(f"only {len(octets)} octets")
+        raise Broken(f"only {len(octets)} octets")
     id, flags, questions, answers, _, _ = struct.unpack_from("!6H", octets)
     at, question = 12, None
     for _ in range(questions):
-        name, at = _name(octets, at)
-        type, _ = _unpack("!2H", octets, at)
+        name, at = name_at(octets, at)
+        type, _ = numbers_at("!2H", octets, at)
         question, at = question or (name, type), at + 4
     if answers > RECORDS:
-        raise _Broken(f"{answers} answers")
+        raise Broken(f"{answers} answers")
     records = []
     if not flags & TC:  # what is truncated may end anywhere
         for _ in range(answers):
-            record, at = _record(octets, at)
+            record, at = record_at(octets, at)
             if record is not None:
                 records.append(record)
     return Message(id, flags, question, tuple(records))
 
 
-def _unpack(form: str, octets: bytes, at: int) -> tuple[int, ...]:
+def numbers_at(form: str, octets: bytes, at: int) -> tuple[int, ...]:
     try:
         return struct.unpack_from(form, octets, at)
     except struct.error:
-        raise _Broken("cut off") from None
+        raise Broken("cut off") from None
 
 
-def _name(octets: bytes, at: int) -> tuple[str, int]:
+def name_at(octets: bytes, at: int) -> tuple[str, int]:
     """The name and where what follows it begins (RFC 1035 §4.1.4)."""
     labels, end, length, pointers = list[str](), -1, 0, 0
     while True:
         if at >= len(octets):
-            raise _Broken("a name is cut off")
+            raise Broken("a name is cut off")
         size = octets[at]
         if size >= 0xC0:
-            (pointer,) = _unpack("!H", octets, at)
+            (pointer,) = numbers_at("!H", octets, at)
             end = at + 2 if end < 0 else end
             pointers += 1
             if (pointer & 0x3FFF) >= at or pointers > POINTERS:
-                raise _Broken("a name that points at itself")
+                raise Broken("a name that points at itself")
             at = pointer & 0x3FFF
             continue
         if size >= 0x40:
-            raise _Broken("a label of an unknown kind")
+            raise Broken("a label of an unknown kind")
         at += 1
         if size == 0:
             return ".".join(labels) or ".", at if end < 0 else end
         if at + size > len(octets):
-            raise _Broken("a name is cut off")
+            raise Broken("a name is cut off")
         length += size + 1
         if length > 255:
-            raise _Broken("a name of more than 255 octets")
+            raise Broken("a name of more than 255 octets")
         labels.append("".join(_printable(octets[at : at + size])).lower())
         at += size
 
@@ -151,12 +151,12 @@ def _printable(octets: bytes) -> Iterator[str]:
         yield chr(octet) if 0x21 <= octet <= 0x7E and octet not in b'.\\"' else f"\\{octet:03}"
 
 
-def _record(octets: bytes, at: int) -> tuple[Record | None, int]:
-    name, at = _name(octets, at)
-    type, klass, _, _, size = _unpack("!HHHHH", octets, at)
+def record_at(octets: bytes, at: int) -> tuple[Record | None, int]:
+    name, at = name_at(octets, at)
+    type, klass, _, _, size = numbers_at("!HHHHH", octets, at)
     at += 10
     if at + size > len(octets):
-        raise _Broken("a record is cut off")
+        raise Broken("a record is cut off")
     text = _data(octets, at, size, type) if klass == CLASS_IN and type in TYPE_NAMES else None
     return (None if text is None else Record(name, type, text)), at + size
 
@@ -169,24 +169,24 @@ def _data(octets: bytes, at: int, size: int, type: int) -> str:
         case "AAAA":
             text, at = str(IPv6Address(data)) if size == 16 else "", end if size == 16 else -1
         case "NS" | "CNAME" | "PTR":
-            text, at = _name(octets, at)
+            text, at = name_at(octets, at)
         case "MX":
-            (preference,) = _unpack("!H", octets, at)
-            target, at = _name(octets, at + 2)
+            (preference,) = numbers_at("!H", octets, at)
+            target, at = name_at(octets, at + 2)
             text = f"{preference} {target}"
         case "SRV":
-            numbers = _unpack("!3H", octets, at)
-            target, at = _name(octets, at + 6)
+            numbers = numbers_at("!3H", octets, at)
+            target, at = name_at(octets, at + 6)
             text = " ".join(map(str, (*numbers, target)))
         case "SOA":
-            server, at = _name(octets, at)
-            mailbox, at = _name(octets, at)
-            numbers = _unpack("!5I", octets, at)
+            server, at = name_at(octets, at)
+            mailbox, at = name_at(octets, at)
+            numbers = numbers_at("!5I", octets, at)
             text, at = " ".join(map(str, (server, mailbox, *numbers))), at + 20
         case _:
             text, at = _strings(data), end
     if at != end:
-        raise _Broken(f"a record {TYPE_NAMES[type]} of a wrong length")
+        raise Broken(f"a record {TYPE_NAMES[type]} of a wrong length")
     return text
 
 
@@ -196,6 +196,6 @@ def _strings(data: bytes) -> str:
     while data:
         size = data[0]
         if 1 + size > len(data):
-            raise _Broken("a record TXT of a wrong length")
+            raise Broken("a record TXT of a wrong length")
         joined, data = joined + data[1 : 1 + size], data[1 + size :]
     return joined.decode("utf-8", "replace")

@@ -346,6 +346,7 @@ class Exchange:
             sent=getattr(self._conversation, "plain_said", self._said),
             received=getattr(self._conversation, "plain_heard", self._heard),
             received_octets=self._heard_octets,
+            notes=getattr(self._conversation, "notes", ()),
         )
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from haagent.health.probe import ProbeResult
 from haagent.health.transcript import OCTETS
 from haagent.probes.asn1 import not_after
 from haagent.probes.exchange import Conversation, Elsewhere, Step, Upgrade, local
+from haagent.probes.tls_words import chain_of, chain_words, date, handshake_words
 from haagent.probes.words import counted, plain, shown
 
 READ_SIZE = 16384
@@ -63,6 +64,7 @@ class TlsConversation:
         self._note = ""
         self.plain_said = b""  # what goes through TLS, the first octets of each direction, for the transcript
         self.plain_heard = b""
+        self.notes: tuple[str, ...] = ()  # on the handshake and the chain, for the transcript
 
     def connected(self) -> Step:
         return self._grant(self._inner.connected()) if self._is_upgrade else self._begin()
@@ -75,7 +77,10 @@ class TlsConversation:
         try:
             return self._go_on()
         except ssl.SSLError as error:
-            return ProbeResult(False, self._trouble(error))
+            trouble = self._trouble(error)
+            if self._tls is not None and not self._is_secure:
+                self._note_handshake(self._tls, trouble)
+            return ProbeResult(False, trouble)
 
     def ended(self) -> Step:
         if self._tls is None:
@@ -118,6 +123,7 @@ class TlsConversation:
             if not self._is_secure:
                 self._tls.do_handshake()
                 self._is_secure = True
+                self._note_handshake(self._tls)
                 verdict = self._secured(self._tls)
                 if verdict is not None:
                     return verdict
@@ -127,6 +133,10 @@ class TlsConversation:
                     return step
         except ssl.SSLWantReadError:
             return self._outgoing.read() or None
+
+    def _note_handshake(self, tls: ssl.SSLObject, trouble: str = "") -> None:
+        words = handshake_words(tls, self._name, self._settings.verify, trouble)
+        self.notes = words, *chain_words(chain_of(tls), time.time())
 
     def _secured(self, tls: ssl.SSLObject) -> Step:
         verdict = self._judge_dates(tls.getpeercert(binary_form=True))
@@ -169,8 +179,8 @@ class TlsConversation:
             return None
         left = ends_at - time.time()
         days = int(left // DAY)
-        date = time.strftime("%Y-%m-%d", time.gmtime(min(max(ends_at, 0.0), 2.5e11)))
-        words = f"expires in {counted(days, 'day')} ({date})" if left > 0 else f"has expired on {date}"
+        day = date(ends_at)
+        words = f"expires in {counted(days, 'day')} ({day})" if left > 0 else f"has expired on {day}"
         minimum = self._settings.minimum_certificate_days
         if minimum and left < minimum * DAY:
             return ProbeResult(False, f"the certificate {words}, wanted at least {counted(minimum, 'day')}")

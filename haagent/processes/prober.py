@@ -34,6 +34,7 @@ from haagent.linux import capabilities
 from haagent.linux.capabilities import NET_ADMIN, NET_RAW
 from haagent.probes.begin import begin
 from haagent.probes.exchange import Running
+from haagent.probes.notes import notes
 from haagent.probes.poller import Poller, next_grain
 from haagent.processes import messages
 from haagent.processes.diagnoser import Diagnoser
@@ -129,7 +130,7 @@ class Prober:
 
     def remember(self, asked: messages.WhyAsked) -> None:
         """Tells what is remembered, without secrets."""
-        found = {id: self._core.remembered(id) for id in asked.ids}
+        found = {id: self._core.remembered(id, notes) for id in asked.ids}
         self._reports.write(frame(messages.encode(messages.Remembered(asked.serial, found))))
 
     def close(self) -> None:

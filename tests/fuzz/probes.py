@@ -6,10 +6,12 @@ from random import Random
 
 from haagent.config.checks import Check
 from haagent.health.probe import ProbeResult
-from haagent.probes import asn1
+from haagent.probes import asn1, certificate
 from haagent.probes.dns_message import Malformed, Message, decode, encode_name
+from haagent.probes.dns_words import message_words
 from haagent.probes.exchange import Elsewhere
 from haagent.probes.exec import judge_code, judge_json
+from haagent.probes.tls_words import chain_words
 from tests.probe_play import DATAGRAMS, STREAMS, conversation_for, hear
 
 Run = Callable[[bytes, Random], None]
@@ -103,6 +105,9 @@ def run_datagram(check: Check) -> Run:
 
 def run_dns_message(octets: bytes, random: Random) -> None:
     assert isinstance(decode(octets), Message | Malformed)
+    lines = list(message_words(octets))
+    assert lines
+    assert all(each.isprintable() and len(each) < 1200 for each in lines), lines
 
 
 def run_program(octets: bytes, random: Random) -> None:
@@ -112,14 +117,26 @@ def run_program(octets: bytes, random: Random) -> None:
 
 def run_certificate(octets: bytes, random: Random) -> None:
     assert isinstance(asn1.not_after(octets), float | None)
+    assert isinstance(certificate.decode(octets), certificate.Certificate | asn1.Malformed)
+    [line] = chain_words((octets,), 1e9)
+    assert line.isprintable()
+    assert len(line) < 600
+
+
+def _distinguished(name: str) -> bytes:
+    pair = asn1.encode(6, b"\x55\x04\x03") + asn1.encode(0x0C, name.encode())
+    return asn1.encode(0x30, asn1.encode(0x31, asn1.encode(0x30, pair)))
 
 
 CERTIFICATE = asn1.encode(
     0x30,
     asn1.encode(
         0x30,
-        asn1.encode(0xA0, b"\2\1\2") + asn1.integer(7) + asn1.encode(0x30, b"") + asn1.encode(0x30, b"")
-        + asn1.encode(0x30, asn1.encode(0x17, b"260101000000Z") + asn1.encode(0x18, b"20990101000000Z")),
+        asn1.encode(0xA0, b"\2\1\2") + asn1.integer(7) + asn1.encode(0x30, b"") + _distinguished("Test CA")
+        + asn1.encode(0x30, asn1.encode(0x17, b"260101000000Z") + asn1.encode(0x18, b"20990101000000Z"))
+        + _distinguished("www.example.com") + asn1.encode(0x30, b"")
+        + asn1.encode(0xA3, asn1.encode(0x30, asn1.encode(0x30, asn1.encode(6, b"\x55\x1d\x11")
+        + asn1.encode(4, asn1.encode(0x30, asn1.encode(0x82, b"a.example") + asn1.encode(0x87, bytes(4))))))),
     ),
 )  # fmt: skip
 

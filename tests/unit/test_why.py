@@ -117,6 +117,17 @@ def test_a_server_that_is_well_again_has_no_failing_step(core):
     assert (server.probes[0].failing_step, server.probes[0].difference) == ("", ())
 
 
+def test_what_the_octets_mean_is_told_before_them(core):
+    then, now = (
+        replace(each, notes=(f"tls TLSv1.{minor} X, asked for a; nothing was verified",))
+        for minor, each in ((3, GOOD), (2, FAILED))
+    )
+    found = answer(core, "pages/rs1", [then, now])
+    assert "tls TLSv1.2 X, asked for a; nothing was verified, not then" in found.servers[0].probes[0].difference
+    text = "\n".join(lines(found))
+    assert "        tls TLSv1.2 X, asked for a; nothing was verified\n        > GET / HTTP/1.1" in text
+
+
 def test_without_the_prober_there_are_no_tries(core):
     assert "no try is remembered" in "\n".join(lines(answer(core, "rs1")))
 

@@ -1,6 +1,7 @@
 """TLS from the start and after STARTTLS, against Python's own server: the handshake, the certificate, the sentences."""
 
 import asyncio
+import re
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -99,6 +100,26 @@ def test_the_chain_and_the_name(folder: Path) -> None:
     assert https("good", verify="chain").detail.startswith("the certificate is not trusted: ")
     wrong = https("good", status=(204,))
     assert wrong == ProbeResult(False, "HTTP 200, wanted 204")
+
+
+def test_the_transcript_tells_of_version_verification_and_chain(folder: Path) -> None:
+    def noted(certificate: str, **changes: object) -> tuple[str, ...]:
+        check = HttpsCheck(**({"name": "c", "timeout": 5.0, "host": "www.example.com"} | changes))  # type: ignore[arg-type]
+        transcript = ask(check, web, context(folder, certificate)).transcript
+        assert transcript is not None
+        return transcript.notes
+
+    full = {"verify": "chain_and_name", "ca_file": str(folder / "ca.pem")}
+    handshake, own = noted("good", **full)
+    assert re.fullmatch(r"tls TLSv1\.3 TLS_\w+, asked for www\.example\.com; chain and name were verified", handshake)
+    assert own.startswith(
+        "tls certificate 0 of CN=www.example.com, for www.example.com 127.0.0.1, issued by CN=Test CA"
+    )
+    assert noted("good")[0].endswith("; nothing was verified")
+    handshake, own = noted("self", **full)
+    assert handshake.endswith("; the certificate is not trusted: self-signed certificate")
+    assert own.startswith("tls certificate 0 of CN=x, issued by itself, ")  # shown although it was refused
+    assert "; the certificate has expired" in noted("ended", **full)[0]
 
 
 def test_a_file_of_authorities_that_cannot_be_used_is_our_own_trouble(folder: Path) -> None:
