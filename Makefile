@@ -3,7 +3,7 @@
 #   make demo [TOPOLOGY=pair-dr|pair-nat] [KEEP=1]   the main job on a real kernel, as it happens
 #   make test                                        everything that can fail, on real kernels with real peers
 #   make check                                       format, lint, types, unit, rfc, simulation: no root, a minute or two
-#   make bench | sim SEEDS=20000 | fuzz SECONDS=300  longer runs, printed, never asserted on time
+#   make bench | sim SEEDS=20000 | fuzz SECONDS=300 | soak SECONDS=3600   longer runs, printed, never asserted on time
 #   make format | clean                              what `check` would have formatted; without a trace of all this
 
 SHELL := /bin/bash
@@ -20,7 +20,7 @@ export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 played = $(BIN)/pytest -rs -o cache_dir=$(2) $(1) || \
   { echo "once more, alone:"; $(BIN)/pytest -rs -o cache_dir=$(2) --last-failed --last-failed-no-failures none $(filter tests/%,$(1)); }
 
-.PHONY: help demo test check bench sim fuzz format topology packages packages-of-demo clean
+.PHONY: help demo test check bench sim fuzz soak format topology packages packages-of-demo clean
 .NOTPARALLEL:  # packages come before what they are for
 
 help:
@@ -47,6 +47,9 @@ sim: $(VENV)/ready
 
 fuzz: $(VENV)/ready
 	$(BIN)/python tools/fuzz.py --seconds $(SECONDS)
+
+soak: packages $(VENV)/ready
+	$(BIN)/python -m tests.soak --seconds $(SECONDS)
 
 format: $(VENV)/ready
 	$(BIN)/ruff format .

@@ -6,6 +6,7 @@ It joins the domains: from verdicts and services it derives the IPVS table, from
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import Literal
 
 from msgspec import structs
@@ -120,6 +121,7 @@ class Core:
     observed_settings: Settings = field(default_factory=Settings)
     _settings: Settings = field(default_factory=Settings)
     _deadlines: dict[str, Instant] = field(default_factory=dict)  # when a service is to be judged anew
+    _unconfirmed: list[tuple[Instant, ServerKey]] = field(default_factory=list)  # heap: when a broken path is confirmed
     _asking: set[str] = field(default_factory=set)  # services of which a real server asked for a weight
     _stretched: Mapping[str, float] = field(default_factory=dict)  # by what factor, by address
     _idle: list[ServerKey] = field(default_factory=list)  # drained, without connections in the last look
@@ -447,12 +449,26 @@ class Core:
             if (probe := self.probes[id_]) and (each := self.verdicts[id_])
         ]
         obstacle = "" if self._path_marks[key] in self._paved else "its IPVS service is not in the kernel's table"
-        verdict = path_verdict(service, server, self._own_standing(key).health, results, obstacle)
         old = before.verdict.state if before else "not_tested"
-        is_same = before is not None and old == verdict.state
-        since = before.since if before and is_same else now
+        since = before.since if before and old == "down" else now
+        checks = [self.probes[id_].check for id_ in self.probes_of[key]]
+        confirmed_at = since + max((each.interval + each.timeout for each in checks), default=0.0)
+        verdict = path_verdict(
+            service,
+            server,
+            self._own_standing(key).health,
+            results,
+            obstacle,
+            own_failing=any(self.verdicts[id_].failure for id_ in self.probes_of[key]),
+            is_confirmed=now >= confirmed_at,
+        )
+        if verdict.state == "down" != old and now < confirmed_at:
+            heappush(self._unconfirmed, (confirmed_at, key))
+        since = before.since if before and old == verdict.state else now
         self.paths[key] = Path(verdict, since, is_obstructed(results, obstacle))
-        return [] if verdict.state == old else [Record("path", "/".join(key), old, verdict.state, verdict.sentence)]
+        if verdict.state == old and (verdict.state != "down" or before is None or before.verdict == verdict):
+            return []
+        return [Record("path", "/".join(key), old, verdict.state, verdict.sentence)]
 
     def _find_paved(self) -> frozenset[int]:
         return frozenset(
@@ -495,7 +511,8 @@ class Core:
 
     def next_instant(self) -> Instant | None:
         """When DeadlinePassed is due by the monotonic clock: ask after every event."""
-        return min(self._deadlines.values(), default=None)
+        instants = [*self._deadlines.values(), *(at for at, _ in self._unconfirmed[:1])]
+        return min(instants, default=None)
 
     def projected(self, overrides: Overrides) -> dict[str, Pool]:
         """The pools of the services about which `overrides` says something else than is known, as they would be."""
@@ -510,8 +527,11 @@ class Core:
         effects: list[Effect] = []
         if overrides != self.overrides:
             effects = [StoreOverrides(overrides), *self._operate(overrides, now)]
-        due = [name for name, at in self._deadlines.items() if at <= now]
-        for name in due:
+        due = {name for name, at in self._deadlines.items() if at <= now}
+        while self._unconfirmed and self._unconfirmed[0][0] <= now:
+            _, (name, _) = heappop(self._unconfirmed)
+            due |= {name} & self._services.keys()
+        for name in sorted(due):
             effects += self._compute(self._services[name], now)
         return [*effects, self._wanted(), *self._track()] if due else effects
 

@@ -35,16 +35,27 @@ UNTESTED = PathVerdict("not_tested", "path not tested: the service has no path_c
 
 
 def path_verdict(
-    service: VirtualService, server: RealServer, own: HealthState, results: Sequence[PathResult], obstacle: str
+    service: VirtualService,
+    server: RealServer,
+    own: HealthState,
+    results: Sequence[PathResult],
+    obstacle: str,
+    *,
+    own_failing: bool = False,
+    is_confirmed: bool = True,
 ) -> PathVerdict:
-    """`own` is the verdict on the server's own address; `obstacle`: why no probe can go through this server now."""
+    """`own` is the verdict on the server's own address; `obstacle`: why no probe can go through this server now.
+
+    `own_failing`: its last try failed, though the verdict stands yet. `is_confirmed`: it was asked after the path
+    failed; until then a server that just died looks like one whose path is broken.
+    """
     if obstacle:
         return PathVerdict("not_tested", f"path not tested: {obstacle}")
     if not results:
         return PathVerdict("not_tested", "path not tested: none of the checks can carry a mark")
     for each in results:
         if each.health == "down":
-            return PathVerdict("down", _broken(service, server, own, each))
+            return PathVerdict("down", _broken(service, server, own, each, own_failing, is_confirmed))
     for each in results:
         if each.health == "unknown":
             return PathVerdict("not_tested", f"path not tested: {each.check} on {each.address}: {each.detail}")
@@ -57,10 +68,21 @@ def is_obstructed(results: Sequence[PathResult], obstacle: str) -> bool:
     return bool(obstacle) or any(each.health == "unknown" and each.failure == "local" for each in results)
 
 
-def _broken(service: VirtualService, server: RealServer, own: HealthState, result: PathResult) -> str:
+def _broken(
+    service: VirtualService,
+    server: RealServer,
+    own: HealthState,
+    result: PathResult,
+    own_failing: bool,
+    is_confirmed: bool,
+) -> str:
     where = f"the virtual address {result.address}"
     if own != "up":
         return f"{where} fails ({result.detail}), and so does the server's own address: heal that first"
+    if own_failing:
+        return f"{where} fails ({result.detail}), and so did the last try of the server's own address"
+    if not is_confirmed:
+        return f"{where} fails ({result.detail}); the server's own address is asked again before more is said"
     match result.failure:
         case "no_protocol" if server.forwarding_method == "tunneling":
             kind = server.tunnel.type if server.tunnel else "ipip"

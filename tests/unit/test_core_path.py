@@ -8,6 +8,7 @@ from haagent.core.effects import Record, SetArpTests, SetProbes, SetVirtualServi
 from haagent.core.events import (
     ArpObserved,
     ConfigLoaded,
+    DeadlinePassed,
     HealthChanged,
     ProcessConnected,
     RoutersObserved,
@@ -58,6 +59,11 @@ class Bench:
 
     def hear(self, id_, health, detail="HTTP 200", **more):
         return self.do(HealthChanged(id_, health, detail, **more))
+
+    def confirm(self):
+        """The own address was asked again since the path failed, and nothing new is known of it."""
+        self.now = self.core.next_instant()
+        return self.core.handle(DeadlinePassed(1e9), self.now)
 
     def serving(self):
         return self.core.pools["web"].serving
@@ -116,7 +122,27 @@ def test_a_broken_path_takes_a_server_out_with_the_sentence_while_its_own_check_
     assert bench.serving() == frozenset()
     status = bench.snapshot().services[0].real_servers[0]
     assert (status.health, status.path, status.checks[0].health) == ("down", "down", "up")
+    assert "is asked again before more is said" in status.reason == status.path_reason
+    effects = bench.confirm()
+    status = bench.snapshot().services[0].real_servers[0]
     assert "answers on its own address, silent on the virtual address" in status.reason == status.path_reason
+    assert [(each.previous, each.state) for each in of(effects, Record)] == [("down", "down")]
+    assert bench.core.next_instant() is None
+
+
+def test_a_server_that_died_is_not_said_to_lack_the_virtual_address():
+    """Whichever of its two probes comes first."""
+    bench = Bench(WEB)
+    bench.apply()
+    for id_ in (bench.own(), bench.path()):
+        bench.hear(id_, "up")
+    told = bench.hear(bench.path(), "down", "connection refused", failure="refused")
+    bench.hear(bench.own(), "up", "connection refused", failure="refused")  # `fall` is not reached yet
+    assert "so did the last try of the server's own address" in bench.core.paths["web", "rs1"].verdict.sentence
+    told += bench.hear(bench.own(), "down", "connection refused", failure="refused")
+    told += bench.confirm()
+    assert not [each for each in of(told, Record) if "binding" in each.cause]
+    assert "heal that first" in bench.core.paths["web", "rs1"].verdict.sentence
 
 
 def test_report_shows_and_takes_nobody_out():

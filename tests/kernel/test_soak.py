@@ -1,0 +1,26 @@
+"""The short form of `make soak`: a pair is hurt some times, on a real IPVS, and is whole again after each."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from haagent.lab.uml import kernel_has_ipvs, uml_available
+
+FAULTS = 9
+
+
+@pytest.mark.uml
+@pytest.mark.root
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not kernel_has_ipvs() and uml_available() is not None, reason="no kernel with IPVS")
+def test_the_pair_is_whole_again_after_each_fault() -> None:
+    command = [sys.executable, "-m", "tests.soak", "--faults", str(FAULTS), "--seed", "3"]
+    result = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=580, check=False
+    )
+    print(result.stdout, result.stderr, sep="\n")
+    assert result.returncode == 0
+    assert f"{FAULTS} faults with seed 3: the pair was whole again after each" in result.stdout
