@@ -473,7 +473,8 @@ def test_report_shows_the_verdict_and_leaves_the_pool_alone(stage: Stage) -> Non
     stage.both(lambda d: stage.rs(d).path == "down")
     for d, daemon in stage.directors.items():
         assert (stage.rs(d).health, stage.rs(d).weight) == ("up", 1)
-        assert any("the path to rs1 of web is broken: " + SILENT in each for each in daemon.status().problems)
+        sentence = "the path to rs1 of web is broken: " + SILENT  # once the own address was asked again
+        assert wait_until(lambda it=daemon, said=sentence: any(said in each for each in it.status().problems), PATIENCE)
     ip(f"-n {PREFIX}-rs1 addr add {VIP}/32 dev lo")
     stage.healthy()
 

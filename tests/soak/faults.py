@@ -32,7 +32,7 @@ def draw(random_source: random.Random, stage: Stage) -> Fault:
     process = random_source.choice(DIRECTOR_PROCESSES)
     makers: tuple[Callable[[], Fault], ...] = (
         lambda: Fault(f"{director}: kill -9 of {process}", lambda it: kill(it, director, process)),
-        lambda: Fault(f"{director}: {process} halted {duration} s", lambda it: stop(it, director, process, duration)),
+        lambda: Fault(f"{director}: {process} halted {duration} s", lambda it: pause(it, director, process, duration)),
         lambda: Fault(f"{director}: cable cut for {duration} s", lambda it: cut(it, director, duration)),
         lambda: Fault(f"{director}: reload", lambda it: command(it, director, "reload")),
         lambda: Fault(f"{director}: ipvsadm -C", lambda it: command(it, director, "ipvsadm", "-C")),
@@ -59,7 +59,7 @@ def kill(stage: Stage, director: str, process: str) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def stop(stage: Stage, director: str, process: str, duration: float) -> None:
+def pause(stage: Stage, director: str, process: str, duration: float) -> None:
     if pid := pids(stage, director).get(process):
         os.kill(pid, signal.SIGSTOP)
         try:
