@@ -12,7 +12,6 @@ from typing import Literal
 
 from haagent.vrrp import advertisement as wire
 from haagent.vrrp.advertisement import Advertisement, ChecksumForm, Discard
-from haagent.vrrp.auth_hmac import Authenticator, Secrets, renewed
 from haagent.vrrp.debounce import Debounce
 from haagent.vrrp.effects import Effect, SetAddresses
 from haagent.vrrp.events import (
@@ -51,6 +50,17 @@ TWIN_EVERY = 16  # and one of so many later
 StateName = Literal["initialize", "backup", "active"]
 
 
+def name_of(state: State) -> StateName:
+    """Who is leaving still holds the addresses and serves: for everybody on this host it is Active."""
+    match state:
+        case Active() | Leaving() | Lingering():
+            return "active"
+        case Backup():
+            return "backup"
+        case Initialize():
+            return "initialize"
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """Edge: a router changed its state, or the sentence that explains it changed."""
@@ -79,9 +89,10 @@ class Machine:
     # priority -> what is to be sent; still there when a fault has ended the parameters
     messages: dict[int, tuple[Outgoing, ...]] = field(default_factory=dict)
     twins: dict[int, tuple[Outgoing, ...]] = field(default_factory=dict)  # in the other form, while no peer was heard
+    # of the parameters: a peer that says everything in both forms changes what we shall send each time
+    encoded: dict[ChecksumForm, dict[int, tuple[Outgoing, ...]]] = field(default_factory=dict)
     spoken: int = 0  # advertisements since it became Active
     complaints: set[Discard] = field(default_factory=set)  # told since the last transition
-    authenticator: Authenticator | None = None  # where advertisements are signed
 
     def source_on(self, interface: str) -> bytes:
         """Our own address there; empty while we do not speak there."""
@@ -102,14 +113,7 @@ class Machine:
 
     @property
     def state_name(self) -> StateName:
-        """Who is leaving still holds the addresses and serves: for everybody on this host it is Active."""
-        match self.group.state:
-            case Active() | Leaving() | Lingering():
-                return "active"
-            case Backup():
-                return "backup"
-            case Initialize():
-                return "initialize"
+        return name_of(self.group.state)
 
     @property
     def active_address(self) -> bytes:
@@ -139,21 +143,14 @@ class Speaker:
         self._by_place: dict[tuple[str, int, int], Machine] = {}  # interface, octets of an address, VRID
         self._deadlines: list[tuple[Instant, str]] = []  # heap; entries of moved deadlines are skipped when met
         self.is_stopping = False
-        self.utc_offset = 0.0  # from an instant to the time of day, for the sequences of signed advertisements
 
     # ------------------------------------------------------------------ levels that come in
 
-    def set_routers(
-        self, settings: Iterable[RouterSettings], now: Instant, secrets: Secrets | None = None
-    ) -> list[SpeakerEffect]:
-        """The whole wanted set. Unchanged routers keep state and deadlines; removed ones shut down first.
-
-        `secrets`: what the key files of `auth_hmac` hold now; None: as before. Other keys move no state.
-        """
+    def set_routers(self, settings: Iterable[RouterSettings], now: Instant) -> list[SpeakerEffect]:
+        """The whole wanted set. Unchanged routers keep state and deadlines; removed ones shut down first."""
         wanted = {each.name: each for each in settings}
         self.retired = {}
         effects = self._retire(wanted, now)
-        secrets = self._surroundings.secrets if secrets is None else secrets
         for name, each in wanted.items():
             if name in self.machines:
                 self.machines[name].settings = each
@@ -175,10 +172,7 @@ class Speaker:
                 for address, _ in m.settings.virtual_addresses + m.settings.unadvertised_addresses
             ),
             links=self._debounce.follow(tracked, self._surroundings.interfaces, now),
-            secrets=secrets,
         )
-        for machine in self.machines.values():
-            machine.authenticator = renewed(machine.authenticator, machine.settings.auth_hmac, secrets)
         return effects + self._resolve_all(now)
 
     def _retire(self, wanted: dict[str, RouterSettings], now: Instant) -> list[SpeakerEffect]:
@@ -231,8 +225,7 @@ class Speaker:
         """One datagram of protocol 112; `message` is the IP payload."""
         machine = self._by_place.get((interface, len(source), message[1])) if len(message) > 1 else None
         settings, own = (machine.settings, machine.source_on(interface)) if machine else (None, b"")
-        signer = machine.authenticator if machine else None
-        heard = read(settings, own, interface, message, ttl, source, destination, signer, now + self.utc_offset)
+        heard = read(settings, own, interface, message, ttl, source, destination)
         if isinstance(heard, Discard) or machine is None:
             reason = heard if isinstance(heard, Discard) else Discard.VRID
             self.discarded.setdefault(interface, Counter())[reason] += 1
@@ -248,7 +241,7 @@ class Speaker:
             machine.peer_form = heard.checksum_form
             self._prepare(machine)
         event = AdvertisementReceived(heard, source, self._breaks_ties(machine, now))
-        return self._deliver(machine.group, event, now, machine=machine, own=machine.source_on(interface))
+        return self._deliver(machine.group, event, now, machine=machine, own=own)
 
     def _breaks_ties(self, machine: Machine, now: Instant) -> bool:
         members = machine.group.members
@@ -387,7 +380,7 @@ class Speaker:
         """The prepared VRRP message of a SendAdvertisement, to the first of its destinations."""
         return self.sender(router, priority).messages[priority][0].message
 
-    def utterance(self, router: str, priority: int, now: Instant = 0.0) -> tuple[Outgoing, ...]:
+    def utterance(self, router: str, priority: int) -> tuple[Outgoing, ...]:
         """What a SendAdvertisement puts on the wire, now: the message by every path, and at times its twin.
 
         Where `checksum` is "auto" and no peer was heard yet, one that takes the other form only cannot read us. And
@@ -397,12 +390,9 @@ class Speaker:
         machine = self.sender(router, priority)
         outgoing, twins = machine.messages[priority], machine.twins.get(priority, ())
         machine.spoken += 1
-        has_twins = machine.spoken <= TWINS_AT_FIRST or machine.spoken % TWIN_EVERY == 0
-        twins = twins if has_twins or priority == wire.PRIORITY_RELEASE else ()
-        if machine.authenticator is not None:  # a twin has a sequence of its own: with the same it would be a replay
-            utc = now + self.utc_offset
-            return machine.authenticator.sign(outgoing, utc) + machine.authenticator.sign(twins, utc)
-        return outgoing + twins
+        if priority == wire.PRIORITY_RELEASE or machine.spoken <= TWINS_AT_FIRST or machine.spoken % TWIN_EVERY == 0:
+            return outgoing + twins
+        return outgoing
 
     def effective_priority(self, router: str) -> int:
         machine = self.machines[router]
@@ -457,6 +447,7 @@ class Speaker:
         for name, each in parameters.items():
             machine = self.machines[name]
             machine.parameters, machine.election = each, replace(each, name=group.key)
+            machine.encoded = {}
             self._prepare(machine)
 
     def _prepare(self, machine: Machine) -> None:
@@ -467,12 +458,19 @@ class Speaker:
         form = machine.peer_form or ChecksumForm.RFC9568
         if parameters.checksum != "auto":
             form = ChecksumForm(parameters.checksum)
-        machine.messages = encode_all(parameters, form)
+        machine.messages = self._encode(machine, parameters, form)
         has_two_forms = parameters.version == 3 and len(parameters.primary_address) == 4
         is_form_known = machine.peer_form is not None or parameters.checksum != "auto"
         machine.twins = (
-            encode_all(parameters, ChecksumForm.PSEUDO_HEADER) if has_two_forms and not is_form_known else {}
+            self._encode(machine, parameters, ChecksumForm.PSEUDO_HEADER) if has_two_forms and not is_form_known else {}
         )
+
+    def _encode(
+        self, machine: Machine, parameters: VirtualRouter, form: ChecksumForm
+    ) -> dict[int, tuple[Outgoing, ...]]:
+        if form not in machine.encoded:
+            machine.encoded[form] = encode_all(parameters, form)
+        return machine.encoded[form]
 
     def _count(self, machine: Machine, heard: Advertisement) -> None:
         counters = machine.counters
@@ -485,7 +483,7 @@ class Speaker:
             return
         if abs(heard.max_advertise_interval - parameters.advertisement_interval) > 0.005:
             counters["interval_mismatches"] += 1
-        if set(heard.addresses) != set(parameters.advertised):
+        if heard.addresses != parameters.advertised and set(heard.addresses) != set(parameters.advertised):
             counters["address_list_mismatches"] += 1
 
     def _deliver(
@@ -505,7 +503,7 @@ class Speaker:
             return []
         if own and own != election.primary_address:
             election = replace(election, primary_address=own)
-        before, previous = group.state, machine.state_name
+        before = group.state
         group.state, caused = step(election, before, event, now)
         effects: list[SpeakerEffect] = list(caused if group.members == (group.key,) else spread(caused, group.members))
         if isinstance(group.state, Backup) and group.state.holds_off:
@@ -515,9 +513,9 @@ class Speaker:
         due = deadline(group.state)
         if due is not None and due != deadline(before):
             heapq.heappush(self._deadlines, (due, group.key))
-        state = machine.state_name
-        if state == previous and type(group.state) is type(before):
+        if type(group.state) is type(before):
             return effects
+        previous, state = name_of(before), machine.state_name
         group.reason = because or explain(election, before, group.state, event, now, self._last_heard(group, machine))
         if state != previous:
             group.since = now

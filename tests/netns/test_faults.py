@@ -12,78 +12,22 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from haagent.processes.vrrp_messages import SetRouters
-from haagent.vrrp.settings import RouterSettings
-from tests.netns.segment import Host, Segment, Vrrp, address, end, router, run, wait_until
-from tests.netns.wire import Said, Wire
+from tests.netns.pairs import HIGH, IN_FLIGHT, LOW, Pair, losers_words, make_pair
+from tests.netns.segment import Host, Segment, Vrrp, end, router, run, wait_until
+from tests.netns.wire import Wire
 
 pytestmark = pytest.mark.root
 
 VIRTUAL = "192.0.2.100"
-IN_FLIGHT = 4  # advertisements of who yields, after the winner was heard: on their way, and its last word
-
-
-@dataclass
-class Pair:
-    """Two directors of a bridge with a virtual router of their own."""
-
-    segment: Segment
-    vrid: int
-    virtual: str
-    names: tuple[str, str]
-    vrrps: tuple[Vrrp, Vrrp]
-
-    def owners(self) -> list[str]:
-        return self.segment.owners(self.virtual)
-
-    def states(self) -> tuple[str, ...]:
-        return tuple(each.director.state() for each in self.vrrps)
-
-    def ip(self, which: int) -> str:
-        return self.segment.hosts[self.names[which]].ip
-
-    def transitions(self) -> list[list[tuple[str, str]]]:
-        return [each.director.transitions() for each in self.vrrps]
-
-    def has_settled_on(self, which: int) -> bool:
-        """It alone is Active and holds the address, and the client knows it."""
-        wanted = ("active", "backup") if which == 0 else ("backup", "active")
-        client = self.segment.hosts["client"]
-        owner = self.segment.hosts[self.names[which]]
-        return (
-            self.states() == wanted
-            and self.owners() == [self.names[which]]
-            and client.ping(self.virtual)
-            and client.neighbour(self.virtual) == owner.mac()
-        )
-
-
-def make_pair(segment: Segment, path: Path, number: int, high: RouterSettings, low: RouterSettings) -> Pair:
-    """Directors a<number> and b<number>; `high` becomes Active first."""
-    names = f"a{number}", f"b{number}"
-    vrid, virtual = 51 + number, f"192.0.2.{100 + number}"
-    its = {"vrid": vrid, "virtual_addresses": (address(f"{virtual}/24"),)}
-    first, second = (
-        RouterSettings(**{**{f: getattr(each, f) for f in each.__dataclass_fields__}, **its}) for each in (high, low)
-    )
-    a = segment.start_vrrp(names[0], path, first)
-    assert wait_until(lambda: a.director.state() == "active")
-    b = segment.start_vrrp(names[1], path, second)
-    pair = Pair(segment, vrid, virtual, names, (a, b))
-    assert wait_until(lambda: pair.has_settled_on(0)), pair.transitions()
-    return pair
 
 
 def pairs_of(count: int) -> list[str]:
     return [f"{side}{number}" for number in range(count) for side in "ab"]
-
-
-HIGH, LOW = router(priority=200), router(priority=100)
 
 
 @pytest.fixture
@@ -95,12 +39,6 @@ def segment() -> Iterator[Segment]:
 @pytest.fixture
 def pair(segment: Segment, tmp_path: Path) -> Pair:
     return make_pair(segment, tmp_path, 0, HIGH, LOW)
-
-
-def losers_words(said: list[Said], winner: str) -> list[Said]:
-    """What others advertised after the winner was heard first."""
-    heard = next((place for place, each in enumerate(said) if each.source == winner), len(said))
-    return [each for each in said[heard:] if each.source != winner]
 
 
 # ------------------------------------------------------------------------------------------------------------ SIGSTOP
