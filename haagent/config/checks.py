@@ -41,15 +41,20 @@ class PortCheck(WireCheck, frozen=True, kw_only=True):
     port: int | None = None  # default: the real server's own port
 
 
-class TcpCheck(PortCheck, frozen=True, kw_only=True, tag="tcp"):
-    """A TCP connection is accepted; with something to expect: and says it, after `send`."""
+class CertificateCheck(PortCheck, frozen=True, kw_only=True):
+    """What is asked of a certificate, where the check speaks TLS."""
 
-    tls: Tls = "none"
     sni: str = ""  # server name in the handshake; it is also the name that is verified
     verify: Verify = "none"
     ca_file: str = ""  # PEM; empty: the authorities of the system
     warn_certificate_days: int = 14  # with fewer left the sentence says so; it stays up
     minimum_certificate_days: int = 0  # with fewer left it is down; 0: never
+
+
+class TcpCheck(CertificateCheck, frozen=True, kw_only=True, tag="tcp"):
+    """A TCP connection is accepted; with something to expect: and says it, after `send`."""
+
+    tls: Tls = "none"
     send: str = ""
     send_hex: str = ""
     expect: str = ""
@@ -130,27 +135,17 @@ class AgentCheck(PortCheck, frozen=True, kw_only=True, tag="agent"):
     send: str = ""
 
 
-class SmtpCheck(PortCheck, frozen=True, kw_only=True, tag="smtp"):
+class SmtpCheck(CertificateCheck, frozen=True, kw_only=True, tag="smtp"):
     """Greeting and EHLO (RFC 5321)."""
 
     tls: UpgradableTls = "none"
-    sni: str = ""
-    verify: Verify = "none"
-    ca_file: str = ""
-    warn_certificate_days: int = 14
-    minimum_certificate_days: int = 0
     hello: str = "haagent.invalid"
 
 
-class LoginCheck(PortCheck, frozen=True, kw_only=True):
+class LoginCheck(CertificateCheck, frozen=True, kw_only=True):
     """A greeting, and where a user is given a login."""
 
     tls: UpgradableTls = "none"
-    sni: str = ""
-    verify: Verify = "none"
-    ca_file: str = ""
-    warn_certificate_days: int = 14
-    minimum_certificate_days: int = 0
     user: str = ""
     password: str = ""
 
@@ -173,15 +168,10 @@ class PostgresqlCheck(LoginCheck, frozen=True, kw_only=True, tag="postgresql"):
     database: str = ""  # empty: named as the user
 
 
-class RedisCheck(PortCheck, frozen=True, kw_only=True, tag="redis"):
+class RedisCheck(CertificateCheck, frozen=True, kw_only=True, tag="redis"):
     """PING, after AUTH where a password is given."""
 
     tls: Tls = "none"
-    sni: str = ""
-    verify: Verify = "none"
-    ca_file: str = ""
-    warn_certificate_days: int = 14
-    minimum_certificate_days: int = 0
     user: str = ""
     password: str = ""
 
@@ -193,15 +183,10 @@ class MysqlCheck(PortCheck, frozen=True, kw_only=True, tag="mysql"):
     password: str = ""
 
 
-class LdapCheck(PortCheck, frozen=True, kw_only=True, tag="ldap"):
+class LdapCheck(CertificateCheck, frozen=True, kw_only=True, tag="ldap"):
     """A simple bind, then one entry is read (RFC 4511)."""
 
     tls: UpgradableTls = "none"
-    sni: str = ""
-    verify: Verify = "none"
-    ca_file: str = ""
-    warn_certificate_days: int = 14
-    minimum_certificate_days: int = 0
     bind_dn: str = ""  # empty: anonymous
     password: str = ""
     base: str = ""  # the entry; empty: the root DSE
@@ -228,15 +213,10 @@ class SipCheck(PortCheck, frozen=True, kw_only=True, tag="sip"):
     status: tuple[int | str, ...] = (200,)
 
 
-class GrpcCheck(PortCheck, frozen=True, kw_only=True, tag="grpc"):
+class GrpcCheck(CertificateCheck, frozen=True, kw_only=True, tag="grpc"):
     """grpc.health.v1.Health/Check says SERVING."""
 
     tls: Tls = "none"
-    sni: str = ""
-    verify: Verify = "none"
-    ca_file: str = ""
-    warn_certificate_days: int = 14
-    minimum_certificate_days: int = 0
     service: str = ""  # empty: the server as a whole
     authority: str = ""  # empty: the probed address
 

@@ -158,6 +158,23 @@ class AlsoVia(Struct, frozen=True, kw_only=True):
     peers: tuple[str, ...]
 
 
+class SigningKey(Struct, frozen=True, kw_only=True):
+    """A key of `auth_hmac`; the secret stays in its file."""
+
+    id: int  # 1..255, the same on all directors
+    file: str  # root alone may read it: 32 to 64 octets, or the same as hex:...
+
+
+class AuthHmac(Struct, frozen=True, kw_only=True):
+    """Signed advertisements, as keepalived 2.4 has them under this name (docs/decisions/0007)."""
+
+    keys: tuple[SigningKey, ...]  # all of them verify
+    active_key: int  # the id of the one that signs
+    mode: Literal["enforce", "permissive", "receive_only"] = "enforce"
+    anti_replay: Literal["time", "monotonic"] = "time"
+    time_window: float = 30.0  # seconds between the clocks of two directors
+
+
 class VirtualRouter(Struct, frozen=True, kw_only=True):
     """RFC 9568 section 6.1 parameters of one virtual router, and what is ours."""
 
@@ -181,6 +198,7 @@ class VirtualRouter(Struct, frozen=True, kw_only=True):
     preempt_delay: float = 0.0  # seconds that a lower-priority Active router is left in peace, once it is heard
     sticky: bool = False  # an incumbent keeps against a higher priority: it advertises 254
     hold_off: float = 0.0  # at start: for at most so long wait for a first frame on the interface
+    auth_hmac: AuthHmac | None = None
     track: tuple[Track, ...] = ()
 
 

@@ -10,6 +10,7 @@ from haagent.config.error import Found, show
 from haagent.config.reading import Draft
 
 MOST_IPV6 = 90  # addresses of 16 octets, with 48 octets of headers, in a packet of 1,500 octets
+MOST_IPV6_SIGNED = 88  # and with the 28 octets of a signature
 _FAMILIES = {4: "IPv4", 6: "IPv6"}
 
 
@@ -20,6 +21,7 @@ def router_checks(routers: Iterable[Draft]) -> Iterator[Found]:
         yield from _family(router)
         yield from _version(router)
         yield from _paths(router)
+        yield from _auth_hmac(router)
 
 
 def family_of(router: Draft) -> int | None:
@@ -57,10 +59,11 @@ def _family(router: Draft) -> Iterator[Found]:
                 )
                 break
     count = len(router.get("virtual_addresses") or ())
-    if family == 6 and count > MOST_IPV6:
+    most = MOST_IPV6_SIGNED if router.get("auth_hmac") else MOST_IPV6
+    if family == 6 and count > most:
         yield Found(
             router.at("virtual_addresses"),
-            f"{count} entries; at most {MOST_IPV6} IPv6 addresses fit into an advertisement of 1500 octets:"
+            f"{count} entries; at most {most} IPv6 addresses fit into an advertisement of 1500 octets:"
             " put the others into unadvertised_addresses",
         )
 
@@ -90,6 +93,23 @@ def _paths(router: Draft) -> Iterator[Found]:
     for owner, key in ((router, "unicast_peers"), (second, "peers")):
         if owner is not None:
             yield from _peers(router, owner, key)
+
+
+def _auth_hmac(router: Draft) -> Iterator[Found]:
+    auth = router.get("auth_hmac")
+    if auth is None:
+        return
+    if router.get("password"):
+        yield Found(router.at("password"), "does not go with auth_hmac; leave it out: a password protects nothing")
+    ids: set[int] = set()
+    for key in auth.get("keys") or ():
+        if (number := key.get("id")) in ids:
+            yield Found(key.at("id"), f"there is a key {number} already")
+        elif number is not None:
+            ids.add(number)
+    active = auth.get("active_key")
+    if ids and active is not None and active not in ids:
+        yield Found(auth.at("active_key"), f"there is no key {active}; the keys are {', '.join(map(str, sorted(ids)))}")
 
 
 def _peers(router: Draft, owner: Draft, key: str) -> Iterator[Found]:

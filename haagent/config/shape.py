@@ -168,6 +168,24 @@ ALSO_VIA = Table(
     {"interface": Key(INTERFACE), "peers": Key(ListOf(PEER, _PEERS, least=1, unique=True))},
 )
 
+AUTH_HMAC = Table(
+    "auth_hmac",
+    model.AuthHmac,
+    {
+        "keys": Key(
+            ListOf(
+                Table("key", model.SigningKey, {"id": Key(integer(1, 255)), "file": Key(ABSOLUTE_PATH)}),
+                "an array of tables",
+                least=1,
+            )
+        ),
+        "active_key": Key(integer(1, 255)),
+        "mode": Key(choice("mode", ("enforce", "permissive", "receive_only"))),
+        "anti_replay": Key(choice("anti_replay", ("time", "monotonic"))),
+        "time_window": Key(seconds(1, 300)),
+    },
+)
+
 VIRTUAL_ROUTER = Table(
     "virtual router",
     model.VirtualRouter,
@@ -199,6 +217,7 @@ VIRTUAL_ROUTER = Table(
         "preempt_delay": Key(seconds(0, 86400)),
         "sticky": Key(BOOLEAN),
         "hold_off": Key(seconds(0, 3600)),
+        "auth_hmac": Key(AUTH_HMAC),
         "track": Key(ListOf(TRACK, "an array of tables")),
     },
 )

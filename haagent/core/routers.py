@@ -2,6 +2,7 @@
 
 from haagent.config.model import InterfaceTrack, VirtualRouter
 from haagent.pool.desired import packed
+from haagent.vrrp.auth_hmac import AuthHmac, KeyFile
 from haagent.vrrp.path import SecondPath
 from haagent.vrrp.settings import RouterSettings, TrackedInterface
 
@@ -39,4 +40,13 @@ def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:
         sticky=router.sticky,
         hold_off=router.hold_off,
         group=group,
+        auth_hmac=AuthHmac(
+            tuple(KeyFile(each.id, each.file) for each in router.auth_hmac.keys),
+            router.auth_hmac.active_key,
+            router.auth_hmac.mode,
+            router.auth_hmac.anti_replay,
+            router.auth_hmac.time_window,
+        )
+        if router.auth_hmac
+        else None,
     )

@@ -18,7 +18,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from math import inf
-from time import monotonic
+from time import monotonic, time
 
 from haagent.linux.addresses import AddressHolder
 from haagent.linux.links import Links
@@ -26,6 +26,7 @@ from haagent.linux.net_counters import frames_received
 from haagent.linux.realtime import become_punctual
 from haagent.linux.sysctls import forwards_ipv6
 from haagent.linux.vrrp_socket import VrrpSocket, packet
+from haagent.processes.key_files import read_secrets
 from haagent.processes.vrrp_director import DirectorLink
 from haagent.processes.vrrp_messages import (
     HandOver,
@@ -69,6 +70,7 @@ class VrrpProcess:
         self._ports = Ports()
         holder.announcers = self._ports.announcers
         self._interfaces: dict[str, Interface] = {}
+        self._secrets: dict[str, bytes | str] = {}
         self._audit_at = monotonic() + AUDIT_INTERVAL
         self._report_at = self._collect_at = self._look_at = monotonic()
         self._waits_until = inf  # when we stop: for the successors, at most
@@ -129,6 +131,7 @@ class VrrpProcess:
 
     def _turn(self, kernel_speaks: bool, director_speaks: bool) -> None:
         now = monotonic()  # before the sockets are drained: what arrived earlier than this is heard before it counts
+        self._speaker.utc_offset = time() - now
         self._hear_segment(now)
         if kernel_speaks:
             self._hear_kernel(now)
@@ -223,7 +226,9 @@ class VrrpProcess:
         """One message of the director's."""
         match decode_to_vrrp(payload):
             case SetRouters(routers):
-                effects = self._speaker.set_routers(routers, now)
+                self._secrets = read_secrets(routers, self._secrets)
+                self._speaker.utc_offset = time() - now
+                effects = self._speaker.set_routers(routers, now, self._secrets)
                 effects += self._prepare(now)
                 self._execute(effects, now)
                 self._holder.forget(set(self._holder.prepared_routers()) - set(self._speaker.machines))
@@ -277,7 +282,7 @@ class VrrpProcess:
         for effect in effects:
             match effect:
                 case SendAdvertisement(router, priority):
-                    self._send(router, priority)
+                    self._send(router, priority, now)
                 case SetAddresses(router, held):
                     self._holder.set_addresses(router, held)
                 case AnnounceAddresses(router):
@@ -286,10 +291,10 @@ class VrrpProcess:
                     self._director.send(encode(Transitioned(router, previous, state, reason, now)))
                     self._reporter.want(router)
 
-    def _send(self, router: str, priority: int) -> None:
+    def _send(self, router: str, priority: int, now: float) -> None:
         machine = self._speaker.sender(router, priority)
         failure = 0
-        for each in self._speaker.utterance(router, priority):
+        for each in self._speaker.utterance(router, priority, now):
             sock = self._socket(each.interface, len(each.source))
             octets = packet(each.message, each.source, each.destination)
             failure = (sock.send(octets, each.destination) if sock else errno.ENODEV) or failure

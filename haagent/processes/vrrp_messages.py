@@ -9,9 +9,10 @@ import json
 import socket
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from haagent.vrrp.address import dotted
+from haagent.vrrp.auth_hmac import AntiReplay, AuthHmac, KeyFile, Mode
 from haagent.vrrp.path import SecondPath
 from haagent.vrrp.settings import RouterSettings, Term, TrackedInterface, Tracking
 from haagent.vrrp.virtual_router import Address
@@ -238,6 +239,7 @@ def _router_out(router: RouterSettings) -> dict[str, Any]:
         "also_via": None
         if router.also_via is None
         else {"interface": router.also_via.interface, "peers": [dotted(each) for each in router.also_via.peers]},
+        "auth_hmac": None if router.auth_hmac is None else asdict(router.auth_hmac),
     }
 
 
@@ -274,6 +276,7 @@ def _router_in(body: dict[str, Any]) -> RouterSettings:
         unicast_peers=None if _present(body, "unicast_peers") is None else _hosts(body, "unicast_peers"),
         minimum_ttl=_whole(body, "minimum_ttl", 0, 255),
         also_via=None if _present(body, "also_via") is None else _second_path(_table(body["also_via"], "also_via")),
+        auth_hmac=None if _present(body, "auth_hmac") is None else _auth_hmac(_table(body["auth_hmac"], "auth_hmac")),
     )
 
 
@@ -341,6 +344,22 @@ def _second_path(body: dict[str, Any]) -> SecondPath:
     return SecondPath(_text(body, "interface"), _hosts(body, "peers"))
 
 
+def _auth_hmac(body: dict[str, Any]) -> AuthHmac:
+    keys = tuple(
+        KeyFile(_whole(_table(each, "a key"), "id", 1, 255), _text(each, "file")) for each in _list(body, "keys")
+    )
+    active_key = _whole(body, "active_key", 1, 255)
+    if active_key not in (each.id for each in keys):
+        raise _Unexpected(f"auth_hmac: active_key {active_key} is none of the keys")
+    return AuthHmac(
+        keys,
+        active_key,
+        _literal(body, "mode", get_args(Mode)),
+        _literal(body, "anti_replay", get_args(AntiReplay)),
+        _number(body, "time_window", 0.0),
+    )
+
+
 def _present(body: dict[str, Any], key: str) -> object:
     """A value that may be null, but not be missing."""
     if key not in body:
@@ -387,6 +406,10 @@ def _number(body: dict[str, Any], key: str, low: float = -1e18, high: float = 1e
     if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
         raise _Unexpected(f"{key}: {value!r} is no number from {low:g} to {high:g}")
     return float(value)
+
+
+def _literal(body: dict[str, Any], key: str, choices: tuple[Any, ...]) -> Any:
+    return _one_of(body, key, choices)
 
 
 def _one_of(body: dict[str, Any], key: str, choices: tuple[str, ...]) -> str:

@@ -1,15 +1,18 @@
 """A captured segment, played to the production machine: the transitions that this director's routers would have made.
 
+Signatures are not verified: a capture has no keys, and its advertisements are heard as if they were not signed.
+
 Pure. The machine runs in the capture's own time. What it sends reaches nobody: the capture says what the others did.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haagent.sniff.records import Record, VrrpHeard
 from haagent.vrrp.settings import Interface, RouterSettings
 from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
+from haagent.vrrp.trailer import split
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,8 @@ class Replay:
     """The routers of one interface, whose own address is `address` (packed IPv4)."""
 
     def __init__(self, settings: Iterable[RouterSettings], interface: str, address: bytes) -> None:
-        self._settings, self._interface, self._address = tuple(settings), interface, address
+        self._settings = tuple(replace(each, auth_hmac=None) for each in settings)
+        self._interface, self._address = interface, address
         self._speaker: Speaker | None = None
 
     def hear(self, record: Record) -> Iterator[Replayed]:
@@ -39,8 +43,9 @@ class Replay:
             yield from _transitions(record.at, self._speaker.set_routers(self._settings, record.at))
         yield from self.pass_time(record.at)
         if isinstance(record, VrrpHeard) and len(record.source) == 4:
+            message, _ = split(record.message, len(record.source))
             heard = self._speaker.receive(
-                self._interface, record.message, record.ttl, record.source, record.destination, record.at
+                self._interface, message, record.ttl, record.source, record.destination, record.at
             )
             yield from _transitions(record.at, heard)
         yield from _transitions(record.at, self._speaker.pass_time(record.at))

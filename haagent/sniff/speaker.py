@@ -60,7 +60,8 @@ def described(speaker: Speaker) -> str:
     spoken = speaker.spoken
     return (
         f"VRRPv{spoken.version} with priority {spoken.priority}, every {spoken.interval:g} s, for {addresses(speaker)}"
-        f" (checksum {spoken.form}, {'TTL' if len(speaker.source) == 4 else 'hop limit'} {speaker.ttl})"
+        f" (checksum {spoken.form}, {'TTL' if len(speaker.source) == 4 else 'hop limit'} {speaker.ttl}"
+        f"{f', signed with key {spoken.key_id}' if spoken.key_id else ''})"
     )
 
 
@@ -81,6 +82,8 @@ def changes(before: Speaker, heard: VrrpHeard, spoken: Spoken) -> Iterator[str]:
         gone = [f"-{ip_text(each)}" for each in old.addresses if each not in spoken.addresses]
         new = [f"+{ip_text(each)}" for each in spoken.addresses if each not in old.addresses]
         yield f"changed its addresses: {', '.join(new + gone) or 'the order'}"
+    if old.key_id != spoken.key_id:
+        yield _signing(old.key_id, spoken.key_id)
     form = before.form
     before.hear_form(spoken.form, heard.at)
     now = "both" if len(before.forms) > 1 else spoken.form
@@ -90,3 +93,9 @@ def changes(before: Speaker, heard: VrrpHeard, spoken: Spoken) -> Iterator[str]:
         yield f"changed its TTL: {before.ttl} -> {heard.ttl}"
     if before.mac != heard.mac:
         yield f"changed its MAC: {mac_text(before.mac)} -> {mac_text(heard.mac)}"
+
+
+def _signing(before: int, now: int) -> str:
+    if not before:
+        return f"signs its advertisements now, with key {now}"
+    return f"changed its signing key: {before} -> {now}" if now else "does not sign its advertisements any more"

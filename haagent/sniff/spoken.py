@@ -6,9 +6,10 @@ reasons are the production codec's for the others too.
 """
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from haagent.vrrp import advertisement as wire
+from haagent.vrrp import trailer as signature
 from haagent.vrrp.advertisement import Discard
 
 TTL = wire.TTL
@@ -27,6 +28,7 @@ class Spoken:
     addresses: tuple[bytes, ...]
     form: str  # what the checksum covers: "rfc3768", "rfc9568" or "pseudo_header"; over IPv6 it is always the last
     authentication: int = 0  # VRRPv2: 1 is a password that anybody can read
+    key_id: int = 0  # of the signature after it, which nobody here can verify; 0: it is not signed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +42,21 @@ class Malformed:
 def read(message: bytes, source: bytes, destination: bytes) -> Spoken | Malformed:
     """`source` and `destination` are packed, and tell the family."""
     vrid = message[1] if len(message) > 1 else 0
+    message, trailer = signature.split(message, len(source))
     version = message[0] >> 4 if message else 0
     if version == 2 and len(source) == 4:
         spoken = _read_version_2(message)
     elif len(source) == 16:
-        spoken = _read_ipv6(message, source, destination)
+        spoken = _read_ipv6(message, source, destination, trailer)
     else:
         heard = wire.decode(message, TTL, source, destination)
         if isinstance(heard, Discard):
             return Malformed(heard, vrid)
         interval, form = heard.max_advertise_interval, heard.checksum_form.value
-        return Spoken(3, heard.vrid, heard.priority, interval, heard.addresses, form)
-    return Malformed(spoken, vrid) if isinstance(spoken, Discard) else spoken
+        spoken = Spoken(3, heard.vrid, heard.priority, interval, heard.addresses, form)
+    if isinstance(spoken, Discard):
+        return Malformed(spoken, vrid)
+    return replace(spoken, key_id=signature.read(trailer).key_id) if trailer else spoken
 
 
 def _read_version_2(message: bytes) -> Spoken | Discard:
@@ -72,8 +77,8 @@ def _read_version_2(message: bytes) -> Spoken | Discard:
     return Spoken(2, vrid, priority, float(interval), addresses, "rfc3768", authentication)
 
 
-def _read_ipv6(message: bytes, source: bytes, destination: bytes) -> Spoken | Discard:
-    """RFC 9568 section 5.2.8: the pseudo-header of RFC 8200 section 8.1 is covered."""
+def _read_ipv6(message: bytes, source: bytes, destination: bytes, trailer: bytes) -> Spoken | Discard:
+    """RFC 9568 section 5.2.8: the pseudo-header of RFC 8200 section 8.1 is covered, and so is what follows."""
     if len(message) < _HEADER.size:
         return Discard.LENGTH
     version_and_type, vrid, priority, count, interval, _ = _HEADER.unpack_from(message)
@@ -83,8 +88,9 @@ def _read_ipv6(message: bytes, source: bytes, destination: bytes) -> Spoken | Di
         return Discard.TYPE
     if len(message) != _HEADER.size + 16 * count:
         return Discard.LENGTH
-    pseudo_header = source + destination + struct.pack("!II", len(message), wire.PROTOCOL_VRRP)
-    if _ones_sum(pseudo_header + message) != 0xFFFF:
+    whole = message + trailer
+    pseudo_header = source + destination + struct.pack("!II", len(whole), wire.PROTOCOL_VRRP)
+    if _ones_sum(pseudo_header + whole) != 0xFFFF:
         return Discard.CHECKSUM
     if refused := _refused(vrid, count, interval & 0x0FFF):
         return refused

@@ -53,6 +53,12 @@ class Discard(Enum):
     AUTH_FAILURE = auto()  # VRRPv2: another password
     DESTINATION = auto()  # multicast at a router with unicast peers, or the other way round
     SOURCE = auto()  # unicast from somebody who is no peer
+    SIGNATURE_MISSING = auto()  # auth_hmac, enforced: no trailer
+    SIGNATURE_TYPE = auto()  # a trailer of another scheme
+    SIGNATURE_KEY = auto()  # a key id that we do not have
+    SIGNATURE_WRONG = auto()  # made with another key, or for other octets
+    SIGNATURE_STALE = auto()  # its time and our clock are too far apart
+    SIGNATURE_REPLAYED = auto()  # no newer than one that was accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +99,10 @@ def encode(advertisement: Advertisement, source: bytes, destination: bytes = b""
 
 @lru_cache(maxsize=512)  # a peer says the same thing ten times a second, and 255 routers may have one each
 def decode(
-    message: bytes, ttl: int, source: bytes, destination: bytes, minimum_ttl: int = TTL
+    message: bytes, ttl: int, source: bytes, destination: bytes, minimum_ttl: int = TTL, trailer: bytes = b""
 ) -> Advertisement | Discard:
-    """Checks in the order of RFC 9568 section 7.1. `message` is the IP payload, cut to the IP total length.
+    """Checks in the order of RFC 9568 section 7.1. `message` is the IP payload, cut to the IP total length, and without
+    the `trailer` of a signed advertisement, which the checksum covers over IPv6.
 
     Octets after the address list are refused (RFC 9568: the length must fit); Ethernet padding never gets here.
     """
@@ -111,7 +118,7 @@ def decode(
     size = len(source)
     if len(message) != _HEADER.size + size * count:
         return Discard.LENGTH
-    form = _checksum_form(message, source, destination)
+    form = _checksum_form(message if len(source) == 4 else message + trailer, source, destination)
     if form is None:
         return Discard.CHECKSUM
     if vrid == 0:

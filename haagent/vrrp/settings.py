@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from haagent.vrrp.auth_hmac import AuthHmac, Secrets, why_no_key
 from haagent.vrrp.path import SecondPath, choose, why_none
 from haagent.vrrp.virtual_router import HIGHEST_PRIORITY, Address, Path, VirtualRouter
 
@@ -47,6 +48,7 @@ class RouterSettings:
     sticky: bool = False
     hold_off: float = 0.0
     group: str = ""  # empty: it moves by itself
+    auth_hmac: AuthHmac | None = None
 
     @property
     def octets(self) -> int:
@@ -116,6 +118,7 @@ class Surroundings:
     tracking: Mapping[str, Tracking] = field(default_factory=dict)
     virtual: frozenset[tuple[str, bytes]] = frozenset()  # (interface, address) of every configured router
     links: Mapping[TrackedInterface, bool] = field(default_factory=dict)  # is it up, where a delay decides that
+    secrets: Secrets = field(default_factory=dict, repr=False)
 
 
 def terms(settings: RouterSettings, surroundings: Surroundings) -> tuple[Term, ...]:
@@ -152,6 +155,8 @@ def resolve(settings: RouterSettings, surroundings: Surroundings) -> VirtualRout
             return Fault(f"tracked interface {tracked.interface} is down")
     if fault := surroundings.tracking.get(settings.name, Tracking()).fault:
         return Fault(fault)
+    if settings.auth_hmac and (sentence := why_no_key(settings.auth_hmac, surroundings.secrets)):
+        return Fault(sentence)
     paths = _paths(settings, interface, surroundings)
     if isinstance(paths, Fault):
         return paths

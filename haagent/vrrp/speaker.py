@@ -12,6 +12,7 @@ from typing import Literal
 
 from haagent.vrrp import advertisement as wire
 from haagent.vrrp.advertisement import Advertisement, ChecksumForm, Discard
+from haagent.vrrp.auth_hmac import Authenticator, Secrets, renewed
 from haagent.vrrp.debounce import Debounce
 from haagent.vrrp.effects import Effect, SetAddresses
 from haagent.vrrp.events import (
@@ -93,6 +94,7 @@ class Machine:
     encoded: dict[ChecksumForm, dict[int, tuple[Outgoing, ...]]] = field(default_factory=dict)
     spoken: int = 0  # advertisements since it became Active
     complaints: set[Discard] = field(default_factory=set)  # told since the last transition
+    authenticator: Authenticator | None = None  # where advertisements are signed
 
     def source_on(self, interface: str) -> bytes:
         """Our own address there; empty while we do not speak there."""
@@ -143,14 +145,21 @@ class Speaker:
         self._by_place: dict[tuple[str, int, int], Machine] = {}  # interface, octets of an address, VRID
         self._deadlines: list[tuple[Instant, str]] = []  # heap; entries of moved deadlines are skipped when met
         self.is_stopping = False
+        self.utc_offset = 0.0  # from an instant to the time of day, for the sequences of signed advertisements
 
     # ------------------------------------------------------------------ levels that come in
 
-    def set_routers(self, settings: Iterable[RouterSettings], now: Instant) -> list[SpeakerEffect]:
-        """The whole wanted set. Unchanged routers keep state and deadlines; removed ones shut down first."""
+    def set_routers(
+        self, settings: Iterable[RouterSettings], now: Instant, secrets: Secrets | None = None
+    ) -> list[SpeakerEffect]:
+        """The whole wanted set. Unchanged routers keep state and deadlines; removed ones shut down first.
+
+        `secrets`: what the key files of `auth_hmac` hold now; None: as before. Other keys move no state.
+        """
         wanted = {each.name: each for each in settings}
         self.retired = {}
         effects = self._retire(wanted, now)
+        secrets = self._surroundings.secrets if secrets is None else secrets
         for name, each in wanted.items():
             if name in self.machines:
                 self.machines[name].settings = each
@@ -172,7 +181,10 @@ class Speaker:
                 for address, _ in m.settings.virtual_addresses + m.settings.unadvertised_addresses
             ),
             links=self._debounce.follow(tracked, self._surroundings.interfaces, now),
+            secrets=secrets,
         )
+        for machine in self.machines.values():
+            machine.authenticator = renewed(machine.authenticator, machine.settings.auth_hmac, secrets)
         return effects + self._resolve_all(now)
 
     def _retire(self, wanted: dict[str, RouterSettings], now: Instant) -> list[SpeakerEffect]:
@@ -225,7 +237,8 @@ class Speaker:
         """One datagram of protocol 112; `message` is the IP payload."""
         machine = self._by_place.get((interface, len(source), message[1])) if len(message) > 1 else None
         settings, own = (machine.settings, machine.source_on(interface)) if machine else (None, b"")
-        heard = read(settings, own, interface, message, ttl, source, destination)
+        signer = machine.authenticator if machine else None
+        heard = read(settings, own, interface, message, ttl, source, destination, signer, now + self.utc_offset)
         if isinstance(heard, Discard) or machine is None:
             reason = heard if isinstance(heard, Discard) else Discard.VRID
             self.discarded.setdefault(interface, Counter())[reason] += 1
@@ -380,7 +393,7 @@ class Speaker:
         """The prepared VRRP message of a SendAdvertisement, to the first of its destinations."""
         return self.sender(router, priority).messages[priority][0].message
 
-    def utterance(self, router: str, priority: int) -> tuple[Outgoing, ...]:
+    def utterance(self, router: str, priority: int, now: Instant = 0.0) -> tuple[Outgoing, ...]:
         """What a SendAdvertisement puts on the wire, now: the message by every path, and at times its twin.
 
         Where `checksum` is "auto" and no peer was heard yet, one that takes the other form only cannot read us. And
@@ -390,9 +403,12 @@ class Speaker:
         machine = self.sender(router, priority)
         outgoing, twins = machine.messages[priority], machine.twins.get(priority, ())
         machine.spoken += 1
-        if priority == wire.PRIORITY_RELEASE or machine.spoken <= TWINS_AT_FIRST or machine.spoken % TWIN_EVERY == 0:
-            return outgoing + twins
-        return outgoing
+        has_twins = machine.spoken <= TWINS_AT_FIRST or machine.spoken % TWIN_EVERY == 0
+        twins = twins if has_twins or priority == wire.PRIORITY_RELEASE else ()
+        if machine.authenticator is not None:  # a twin has a sequence of its own: with the same it would be a replay
+            utc = now + self.utc_offset
+            return machine.authenticator.sign(outgoing, utc) + machine.authenticator.sign(twins, utc)
+        return outgoing + twins
 
     def effective_priority(self, router: str) -> int:
         machine = self.machines[router]

@@ -1,10 +1,15 @@
 """The table keeper among faults: a concurrent editor, lost replies, signals, and reloads under traffic."""
 
+import contextlib
 import errno
+import os
 import random
 import signal
 import socket
+import subprocess
 import threading
+import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -124,6 +129,57 @@ def test_an_editor_who_never_rests_is_outlived(ipvs: Ipvs) -> None:
     assert found.pop(FOREIGN) == Service("rr", destinations={FOREIGN_AT: Destination(MASQ, 3)})
     assert plan(found, table(2), owned) == []
     assert found.keys() == table(2).keys()
+
+
+@contextlib.contextmanager
+def administrator(directory: Path) -> Iterator[None]:
+    """Somebody who feeds one `ipvsadm --restore` with edits of our entries without end."""
+    drawn, lines = random.Random(7), []
+    for _ in range(2000):
+        service = f"-t 198.51.100.{drawn.randrange(1, 5)}:80"
+        server = f"{service} -r 192.0.2.{drawn.randrange(1, 41)}:8080"
+        lines.append(drawn.choice((f"-D {service}", f"-A {service} -s wlc", *[f"-d {server}"] * 5)))
+        lines.append(drawn.choice((f"-a {server} -m -w 7", f"-e {server} -m -w 9")))
+    directory.joinpath("edits").write_text("\n".join(lines) + "\n")
+    process = subprocess.Popen(
+        ["sh", "-c", "while cat edits; do :; done | ipvsadm --restore"],
+        cwd=directory,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+        assert process.poll() is None, "ipvsadm gave up"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_ipvsadm_in_a_loop_is_outlived(ipvs: Ipvs, tmp_path: Path) -> None:
+    """The same from another process and by another's messages: what it breaks is looked for and made anew."""
+    keeper = TableKeeper(ipvs, 30.0, lambda _: None)
+    codes: Counter[int] = Counter()
+    apply = ipvs.apply
+
+    def recorded(changes: Sequence[Change]) -> list[tuple[Change, int]]:
+        refused = apply(changes)
+        codes.update(code for _, code in refused)
+        return refused
+
+    ipvs.apply = recorded  # type: ignore[method-assign]
+    owned, repairs = Owned().with_table(table(1)), 0
+    with administrator(tmp_path):
+        end = time.monotonic() + 60
+        while time.monotonic() < end and (repairs < 50 or len(codes) < 2):
+            keeper.audit_now()
+            level = Level(table(1 + len(codes) % 2, TARGETS[repairs % 5 :]), owned)
+            repairs += keeper.round(level).repairs
+    assert repairs >= 50
+    assert len(codes) >= 2
+    assert codes.keys() <= {errno.EEXIST, errno.ENOENT, errno.ESRCH}
+    keeper.audit_now()
+    assert keeper.round(Level(table(2), owned)).failures == ()
+    assert held(ipvs) == table(2)
 
 
 def test_replies_that_are_lost_are_looked_for(ipvs: Ipvs) -> None:

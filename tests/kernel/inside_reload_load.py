@@ -1,8 +1,12 @@
 """Reloads of a whole daemon under a continuous load, and a director that dies in the midst of one: no request fails.
+And what else may happen to a daemon: a disk that is full when an operator speaks, an administrator with ipvsadm.
 
 The topology is that of inside_daemon.py. Clients ask without a pause, a connection for each page, through IPVS.
 """
 
+import contextlib
+import os
+import signal
 import subprocess
 import threading
 from collections import Counter
@@ -10,7 +14,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from haagent.control.requests import Operate, OperateAnswer, Reload
+from haagent.control.requests import Operate, OperateAnswer, Refused, Reload
 from tests.daemon_stage import Daemon, folder, wait_until
 from tests.kernel.inside_daemon import (
     CHECKS,
@@ -116,6 +120,9 @@ def stage() -> Iterator[Stage]:
             for line in SETUP.strip().splitlines():
                 subprocess.run(["ip", *line.split()], check=True)
             servers = {f"rs{n}": RealServer(f"rs{n}", f"192.0.2.1{n}") for n in (1, 2, 3)}
+            state = base / "state"
+            state.mkdir()
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", state], check=True)
             inject = base / "inject"
             inject.mkdir()
             inject.joinpath("sitecustomize.py").write_text(DYING.format(armed=str(base / "armed")))
@@ -127,6 +134,7 @@ def stage() -> Iterator[Stage]:
             yield found
             daemon.stop()
         finally:
+            subprocess.run(["umount", "-l", base / "state"], check=False)
             for name in (DIRECTOR, SERVERS, CLIENT):
                 subprocess.run(["ip", "netns", "del", name], check=False)
 
@@ -136,8 +144,9 @@ def until(stage: Stage, weights: dict[str, int], scheduler: str = "rr", *, other
     assert wait_until(lambda: saved() == wanted, PATIENCE, 0.1), (saved(), wanted, stage.daemon.log[-3000:])
 
 
-def operate(stage: Stage, verb: str, server: str) -> None:
-    answer = stage.daemon.ask(Operate(verb=verb, server=server, keep=verb == "drain"))  # type: ignore[arg-type]
+def operate(stage: Stage, verb: str, server: str, weight: int = 0) -> None:
+    word = Operate(verb=verb, server=server, weight=weight, keep=verb == "drain")  # type: ignore[arg-type]
+    answer = stage.daemon.ask(word)
     assert isinstance(answer, OperateAnswer), answer
 
 
@@ -178,7 +187,7 @@ def test_reloads_under_load_fail_no_request(stage: Stage) -> None:
     assert stage.status().problems == ()
 
 
-@pytest.mark.parametrize("messages", [1, 2, 4])
+@pytest.mark.parametrize("messages", [1, 4])
 def test_a_director_that_dies_behind_a_message_of_a_reload_fails_no_request(stage: Stage, messages: int) -> None:
     """Its successor adopts what it finds, reads the new configuration and makes the rest of the changes."""
     weights = {"rs1": 5, "rs2": 6, "rs3": messages}
@@ -199,3 +208,62 @@ def test_a_director_that_dies_behind_a_message_of_a_reload_fails_no_request(stag
     assert stage.status().problems == ()
     stage.reload(configuration({"rs1": 1, "rs2": 1, "rs3": 1}))
     until(stage, {"rs1": 1, "rs2": 1, "rs3": 1})
+
+
+def test_operators_words_on_a_full_disk(stage: Stage) -> None:
+    """A word that cannot be stored changes nothing and is refused with the reason; the older ones hold, also over a
+    crash; with room again it is stored.
+    """
+    operate(stage, "weight", "rs1", weight=7)
+    until(stage, {"rs1": 7, "rs2": 1, "rs3": 1})
+    state = stage.daemon.base / "state"
+    stored = next(state.rglob("operator.json")).read_bytes()
+    filler = state / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    with Load(stage, 2) as load:
+        for verb in ("drain", "disable", "weight"):
+            answer = stage.daemon.ask(Operate(verb=verb, server="rs2", weight=9))  # type: ignore[arg-type]
+            assert isinstance(answer, Refused), answer
+            assert "No space left on device" in answer.reason
+            assert "nothing is changed" in answer.reason
+        assert saved() == table({"rs1": 7, "rs2": 1, "rs3": 1})
+        assert next(state.rglob("operator.json")).read_bytes() == stored
+        assert any("operator.json" in problem for problem in stage.status().problems)
+        killed = stage.daemon.kill("director")
+        assert wait_until(lambda: stage.daemon.pids().get("director", killed) != killed, PATIENCE)
+        assert wait_until(stage.daemon.is_complete, PATIENCE), stage.daemon.log[-3000:]
+        until(stage, {"rs1": 7, "rs2": 1, "rs3": 1})
+        load.some_more()
+        filler.unlink()
+        operate(stage, "weight", "rs2", weight=9)
+        until(stage, {"rs1": 7, "rs2": 9, "rs3": 1})
+        assert wait_until(lambda: stage.status().problems == (), PATIENCE), stage.status().problems
+    assert load.failures == []
+    operate(stage, "enable", "rs1")
+    operate(stage, "enable", "rs2")
+    until(stage, {"rs1": 1, "rs2": 1, "rs3": 1})
+
+
+def test_ipvsadm_races_with_the_daemon(stage: Stage) -> None:
+    """Somebody edits without a pause for some audits; then the table is the wanted one, and it was counted."""
+    before = stage.status().table_repairs
+    service, server = f"-t {VIP}:80", f"-t {VIP}:80 -r 192.0.2.11:8080"
+    lines = (f"-e {server} -m -w 44", f"-d {server}", f"-a {server} -m -w 3", f"-E {service} -s wlc", f"-D {service}")
+    loop = "\n".join(f"ipvsadm {line}" for line in lines)
+    process = subprocess.Popen(
+        ["ip", "netns", "exec", DIRECTOR, "sh", "-c", f"while :; do {loop}; done"],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        for number in range(3):
+            stage.reload(configuration({"rs1": 2 + number, "rs2": 1, "rs3": 1}))
+        assert wait_until(lambda: stage.status().table_repairs >= before + 5, PATIENCE)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    until(stage, {"rs1": 4, "rs2": 1, "rs3": 1})
+    assert wait_until(lambda: stage.status().problems == (), PATIENCE), stage.status().problems
+    stage.reload(configuration({"rs1": 1, "rs2": 1, "rs3": 1}))

@@ -19,6 +19,7 @@ def router(
 
 
 IPV6 = "2001:db8::64/64"
+KEY = '{ id = 1, file = "/etc/haagent/vrrp.1" }'
 WRONG = {
     "both families": (router(addresses="198.51.100.1 2001:db8::1"), "make two virtual routers, one for each family"),
     "the other family unadvertised": (
@@ -61,6 +62,28 @@ WRONG = {
         router('unicast_peers = ["fe80::2", "2001:db8::2"]', addresses=IPV6),
         "one source cannot reach both",
     ),
+    "no keys": (router("auth_hmac = { keys = [], active_key = 1 }"), "expected an array of tables, at least 1"),
+    "a key twice": (router(f"auth_hmac = {{ keys = [{KEY}, {KEY}], active_key = 1 }}"), "there is a key 1 already"),
+    "an unknown key": (
+        router(f"auth_hmac = {{ keys = [{KEY}], active_key = 2 }}"),
+        "virtual_router.r.auth_hmac.active_key: there is no key 2; the keys are 1",
+    ),
+    "a key beside the configuration": (
+        router('auth_hmac = { keys = [{ id = 1, file = "key" }], active_key = 1 }'),
+        "an absolute path",
+    ),
+    "no such mode": (router(f'auth_hmac = {{ keys = [{KEY}], active_key = 1, mode = "on" }}'), 'unknown mode "on"'),
+    "a password beside a signature": (
+        router("version = 2", 'password = "s3cr3t"', f"auth_hmac = {{ keys = [{KEY}], active_key = 1 }}"),
+        "does not go with auth_hmac",
+    ),
+    "too many for a signed packet": (
+        router(
+            f"auth_hmac = {{ keys = [{KEY}], active_key = 1 }}",
+            addresses=" ".join(f"2001:db8::{number:x}" for number in range(1, 91)),
+        ),
+        "90 entries; at most 88 IPv6 addresses",
+    ),
     "a peer twice": (router('unicast_peers = ["192.0.2.2", "192.0.2.2"]'), "stands in the array twice"),
 }
 
@@ -83,6 +106,11 @@ RIGHT = {
     "a second path by director": router(
         'also_via = { interface = "eth1", peers = { d1 = ["203.0.113.2"], d2 = ["203.0.113.1"] } }'
     ),
+    "signed": router(
+        f'auth_hmac = {{ keys = [{KEY}, {{ id = 2, file = "/etc/haagent/vrrp.2" }}], active_key = 2,'
+        ' mode = "receive_only", anti_replay = "monotonic", time_window = 5 }'
+    ),
+    "signed, version 2": router("version = 2", f"auth_hmac = {{ keys = [{KEY}], active_key = 1 }}"),
     "the second path of another family": router(name="b", interface="eth1", addresses=IPV6)
     + router('also_via = { interface = "eth1", peers = ["203.0.113.2"] }'),
 }

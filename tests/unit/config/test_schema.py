@@ -123,7 +123,8 @@ values = [-1, 0, 1, 2, 7, 256, 1400, 65535, 65536, 0.01, 1.5, 40.95, 1e9, true, 
 {address="198.51.100.7"}, {d1=1, d2=2}, {d1=0.5, d2=3}, {d1="x", d2="/x"}, {d1=[], d2=["x"]}, {d1={}, d2={}}, {d1=1},
 "1.1", "A", "NOERROR", "any", "exit_code", "00 ff", ["/x"], {x="y"},
 "224.0.0.81", {"net.ipv4.vs.sloppy_tcp"=1}, ["net.ipv4.ip_forward"],
-{d1="192.0.2.1:5406", d2="[2001:db8::2]:5406"}, {interface="x", peers=["198.51.100.7"]}]"""
+{d1="192.0.2.1:5406", d2="[2001:db8::2]:5406"}, {interface="x", peers=["198.51.100.7"]},
+{keys=[{id=1, file="/x"}], active_key=1}]"""
 
 
 @pytest.mark.parametrize("table", TABLES, ids=[table.struct.__name__ for table in TABLES])

@@ -21,6 +21,7 @@ from haagent.processes.vrrp_messages import (
     decode_to_vrrp,
     encode,
 )
+from haagent.vrrp.auth_hmac import AuthHmac, KeyFile
 from haagent.vrrp.path import SecondPath
 from haagent.vrrp.settings import RouterSettings, Term, TrackedInterface, Tracking
 
@@ -69,8 +70,13 @@ ROUTER_IPV6 = replace(
     also_via=SecondPath("eth2", (bytes.fromhex("20010db8" + "00" * 10 + "0302"),)),
 )
 ROUTER_V2 = replace(ROUTER, version=2, password="s3cr3t", unicast_peers=())
+ROUTER_SIGNED = replace(
+    ROUTER,
+    auth_hmac=AuthHmac((KeyFile(1, "/etc/haagent/1"), KeyFile(7, "/etc/haagent/7")), 7, "permissive", "monotonic", 5),
+)
+AUTH = {"keys": [{"id": 1, "file": "/k"}], "active_key": 1, "mode": "enforce", "anti_replay": "time", "time_window": 5}
 TO_VRRP = [
-    SetRouters((ROUTER, ROUTER_IPV6, ROUTER_V2)),
+    SetRouters((ROUTER, ROUTER_IPV6, ROUTER_V2, ROUTER_SIGNED)),
     SetRouters((ROUTER,)),
     SetRouters(()),
     SetTracking({"web": Tracking("pool is empty", (Term("x", -20),))}),
@@ -127,6 +133,10 @@ def test_a_message_of_the_other_direction_is_malformed() -> None:
         ("minimum_ttl", 256),
         ("also_via", {"interface": "eth2"}),
         ("also_via", {"interface": "eth2", "peers": ["\0"]}),
+        ("auth_hmac", {**AUTH, "mode": "off"}),
+        ("auth_hmac", {**AUTH, "active_key": 2}),
+        ("auth_hmac", {**AUTH, "keys": [{"id": 1}]}),
+        ("auth_hmac", {**AUTH, "anti_replay": None}),
         ("virtual_addresses", [7]),
         ("virtual_addresses", "198.51.100.100/24"),
         ("preempt", 1),
@@ -141,7 +151,14 @@ def test_a_wrong_value_is_malformed_and_named(key: str, value: object) -> None:
     body["routers"][0][key] = value
     result = decode_to_vrrp(json.dumps(body).encode())
     assert isinstance(result, Malformed)
-    assert key in result.sentence or "tracked interface" in result.sentence or "peers" in result.sentence
+    named = (
+        key,
+        "tracked interface",
+        "peers",
+        "file",
+        *(value if key == "auth_hmac" and isinstance(value, dict) else ()),
+    )
+    assert any(each in result.sentence for each in named)
 
 
 @pytest.mark.parametrize("key", list(ROUTER.__slots__))

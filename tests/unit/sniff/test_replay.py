@@ -1,9 +1,12 @@
 """The production machine in the capture's time: transitions at the instants at which they would have happened."""
 
+from dataclasses import replace
+
 import pytest
 
 from haagent.sniff.records import Record
 from haagent.sniff.replay import Replay, Replayed
+from haagent.vrrp.auth_hmac import AuthHmac, KeyFile
 from haagent.vrrp.settings import RouterSettings
 from haagent.vrrp.timers import active_down_interval, skew_time
 from tests.unit.sniff.heard import advertisement, announcement, ip
@@ -51,3 +54,11 @@ def test_what_is_not_believed_is_counted_by_the_codecs_reason() -> None:
     for record in (advertisement(START, 1, ttl=254), advertisement(START, 1, vrid=7), advertisement(START, 2)):
         list(machine.hear(record))
     assert machine.discarded() == {"TTL": 1, "VRID": 1, "OWN": 1}
+
+
+def test_signatures_are_taken_for_true() -> None:
+    """A capture has no keys: what was signed is heard as if it were not."""
+    auth = AuthHmac((KeyFile(1, "/none"),), 1)
+    heard = [advertisement(START + at, 1, 200) for at in range(9)]
+    signed = [replace(each, message=each.message + bytes((1, 1)) + bytes(26)) for each in heard]
+    assert [each.state for each in play(*signed, settings=replace(SETTINGS, auth_hmac=auth))] == ["backup"]

@@ -1,6 +1,7 @@
 """Who speaks, what changes, and every conflict about a VRID; a healthy takeover is none."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
@@ -207,3 +208,22 @@ def test_a_router_that_says_everything_in_both_forms() -> None:
         "192.0.2.1 puts a pseudo-header under its checksum, as keepalived and FRR do: a router that takes RFC 9568"
         " by the word discards it"
     ]
+
+
+def test_signing_begins_changes_and_ends() -> None:
+    plain = advertisement(0, 1)
+    found = hear(
+        plain,
+        *(
+            replace(plain, at=float(n), message=plain.message + bytes((1, key)) + bytes(26))
+            for n, key in ((1, 1), (2, 7))
+        ),
+        replace(plain, at=3.0),
+    )
+    assert texts(found, "change") == [
+        "192.0.2.1 signs its advertisements now, with key 1",
+        "192.0.2.1 changed its signing key: 1 -> 7",
+        "192.0.2.1 does not sign its advertisements any more",
+    ]
+    (fact,) = texts(hear(replace(plain, message=plain.message + bytes((1, 3)) + bytes(26))), "fact")
+    assert fact.endswith("(checksum rfc9568, TTL 255, signed with key 3)")

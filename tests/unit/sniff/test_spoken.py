@@ -1,6 +1,9 @@
 """Every version and family is read; what the production codec refuses is malformed here for the same reason."""
 
+import json
 import struct
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +15,7 @@ from haagent.vrrp.advertisement import Advertisement, ChecksumForm, Discard, enc
 SOURCE, GROUP = bytes((192, 0, 2, 1)), bytes((224, 0, 0, 18))
 SOURCE_6, GROUP_6 = bytes.fromhex("fe80" + 12 * "00" + "0001"), bytes.fromhex("ff02" + 12 * "00" + "0012")
 VIRTUAL = bytes((192, 0, 2, 100))
+SIGNED = json.loads((Path(__file__).parents[2] / "vectors" / "vrrp-signed.json").read_text())
 VIRTUAL_6 = bytes.fromhex("20010db8" + 11 * "00" + "64")
 
 
@@ -94,3 +98,16 @@ def test_any_octets_give_a_value(message: bytes, ends: tuple[bytes, bytes]) -> N
 @given(st.integers(0, 255), st.binary(min_size=6, max_size=60))
 def test_octets_that_look_like_version_2_give_a_value(vrid: int, rest: bytes) -> None:
     assert isinstance(read(bytes((0x21, vrid)) + rest, SOURCE, GROUP), Spoken | Malformed)
+
+
+@pytest.mark.parametrize("vector", SIGNED, ids=lambda each: str(each["name"]))
+def test_a_signature_is_named_and_not_verified(vector: dict[str, Any]) -> None:
+    payload, source, destination = (bytes.fromhex(vector[name]) for name in ("ip_payload", "source", "destination"))
+    spoken = read(payload, source, destination)
+    assert isinstance(spoken, Spoken)
+    assert (spoken.vrid, spoken.priority, spoken.key_id) == (51, 100, 1)
+    if len(source) == 4:  # over IPv6 the checksum covers it
+        spoken = read(payload[:-1] + b"\0", source, destination)
+        assert isinstance(spoken, Spoken)
+        assert spoken.key_id == 1
+    assert isinstance(read(payload[:-1], source, destination), Malformed)
