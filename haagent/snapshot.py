@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 RouterState = Literal["initialize", "backup", "active"]
+AnnouncedState = Literal["", "agreed", "contested", "silent", "unknown"]  # "": nobody was asked
 HealthState = Literal["unknown", "up", "down"]
 PathState = Literal["", "up", "down", "not_tested"]  # "": masquerading has no path of its own
 AdminState = Literal["enabled", "drained", "disabled"]
@@ -33,6 +34,24 @@ class RouterCounters(Struct, frozen=True):
     discarded: dict[str, int] = {}  # reason (vrrp.advertisement.Discard, lower case) -> datagrams; per interface
 
 
+class ContestStatus(Struct, frozen=True, kw_only=True):
+    """Somebody else who says to have a virtual address."""
+
+    address: str
+    mac: str
+    name: str = ""  # an address of its own
+    heard_by: str = ""  # the director that hears it; "": this one
+
+
+class AnnouncedStatus(Struct, frozen=True, kw_only=True):
+    """Whether the segment agrees about who has the virtual addresses."""
+
+    state: AnnouncedState = ""
+    reason: str = ""  # one sentence
+    at: float = 0.0  # when the segment was asked last; 0: it was not
+    contests: tuple[ContestStatus, ...] = ()
+
+
 class RouterStatus(Struct, frozen=True, kw_only=True):
     name: str
     interface: str
@@ -52,6 +71,7 @@ class RouterStatus(Struct, frozen=True, kw_only=True):
     group: str = ""  # it moves with the others of this group
     terms: tuple[str, ...] = ()  # everything that moves the priority now, as "pool web is empty (-20)"
     yields: bool = False  # it follows a peer of lower priority: a handover, or a preempt_delay that runs
+    announced: AnnouncedStatus = AnnouncedStatus()
 
 
 class CheckStatus(Struct, frozen=True, kw_only=True):

@@ -21,7 +21,9 @@ from haagent.pool.maintenance import strangers, with_files
 from haagent.pool.operator import AUTOMATIC, Override, left, unknown
 from haagent.pool.path import path_addresses
 from haagent.snapshot import (
+    AnnouncedStatus,
     CheckStatus,
+    ContestStatus,
     JudgementStatus,
     OverrideStatus,
     PeerStatus,
@@ -54,7 +56,8 @@ def snapshot(
     peers: tuple[PeerStatus, ...] = (),
 ) -> Snapshot:
     """`routers` and `processes` are already in wall-clock time. `problems`: sentences that the shell adds."""
-    routers, processes = tuple(routers), tuple(processes)
+    routers = tuple(structs.replace(each, announced=_announced(core, each.name, clock)) for each in routers)
+    processes = tuple(processes)
     services = () if core.config is None else tuple(_service(core, s, clock) for s in core.config.virtual_services)
     return Snapshot(
         director=core.config.director.name if core.config else "",
@@ -234,6 +237,26 @@ def _arp_words(core: Core, address: str) -> str:
     return core.arp[address].sentence if address in core.arp else ""
 
 
+def _announced(core: Core, router: str, clock: Clock) -> AnnouncedStatus:
+    verdict = core.owners.verdicts.get(router)
+    if verdict is None:
+        return AnnouncedStatus()
+    return AnnouncedStatus(
+        state=verdict.state,
+        reason=verdict.sentence,
+        at=clock.to_wall(verdict.at) if verdict.at else 0.0,
+        contests=tuple(
+            ContestStatus(address=each.address, mac=each.mac, name=each.name, heard_by=each.heard_by)
+            for each in verdict.contests
+        ),
+    )
+
+
+def _is_told(core: Core, contest: ContestStatus) -> bool:
+    """The ARP leak test knows the real server behind it, and what to do there."""
+    return contest.mac in _arp_words(core, contest.address)
+
+
 def _path_problems(core: Core) -> Iterable[str]:
     """What the service verdicts do not say by themselves."""
     for (service, server), path in core.paths.items():
@@ -257,6 +280,8 @@ def _problems(
     for router in routers:
         if router.state == "initialize":
             yield f"virtual router {router.name} takes no part: {router.reason}"
+        elif not all(_is_told(core, each) for each in router.announced.contests):
+            yield f"virtual router {router.name} is contested: {router.announced.reason}"
     for service in services:
         if service.state not in ("serving", "standby"):
             why = service.reason if service.healthy else "no real server is in service"

@@ -94,6 +94,9 @@ def router_lines(router: RouterStatus, now: float) -> Iterator[str]:
     if router.active_address and router.state == "backup":
         yield f"         Active is {router.active_address}"
     yield f"         {', '.join(router.virtual_addresses)}"
+    if router.announced.state:
+        mark = "! " if router.announced.state == "contested" else ""
+        yield f"         {mark}segment {router.announced.state}: {router.announced.reason}"
 
 
 def service_lines(service: ServiceStatus, now: float) -> Iterator[str]:

@@ -190,6 +190,7 @@ class VirtualRouter(Struct, frozen=True, kw_only=True):
     announce_burst: int = 5  # rounds of gratuitous ARP on becoming Active, and again after announce_delay
     announce_delay: float = 5.0
     announce_refresh: float = 60.0
+    announce_check: float = 60.0  # seconds between questions to the segment who has the addresses; 0: it is never asked
     version: Literal[2, 3] = 3  # 2: RFC 3768, for peers that speak nothing newer
     password: str = ""  # version 2: at most 8 characters, in clear text on the wire
     unicast_peers: tuple[str, ...] | None = None  # the other directors' addresses; None: multicast
@@ -316,7 +317,7 @@ class VirtualService(Struct, frozen=True, kw_only=True):
     real_servers: tuple[RealServer, ...]
 
 
-HookSubject = Literal["router", "service", "quorum", "real_server"]
+HookSubject = Literal["router", "owner", "service", "quorum", "real_server"]
 
 
 class Hook(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from haagent.config.reading import Draft
 
 MOST_IPV6 = 90  # addresses of 16 octets, with 48 octets of headers, in a packet of 1,500 octets
 MOST_IPV6_SIGNED = 88  # and with the 28 octets of a signature
+LEAST_CHECK = 5.0  # seconds
 _FAMILIES = {4: "IPv4", 6: "IPv6"}
 
 
@@ -22,6 +23,7 @@ def router_checks(routers: Iterable[Draft]) -> Iterator[Found]:
         yield from _version(router)
         yield from _paths(router)
         yield from _auth_hmac(router)
+        yield from _questions(router)
 
 
 def family_of(router: Draft) -> int | None:
@@ -82,6 +84,15 @@ def _version(router: Draft) -> Iterator[Found]:
             yield Found(router.at("checksum"), "the checksum of VRRPv2 has one form; leave it out")
     elif version == 3 and router.get("password"):
         yield Found(router.at("password"), "VRRPv3 has no authentication; a password needs version = 2")
+
+
+def _questions(router: Draft) -> Iterator[Found]:
+    interval = router.get("announce_check")
+    if interval is not None and 0 < interval < LEAST_CHECK:
+        yield Found(
+            router.at("announce_check"),
+            f"the segment is asked about every address; expected 0 (never) or at least {LEAST_CHECK:g} seconds",
+        )
 
 
 def _paths(router: Draft) -> Iterator[Found]:

@@ -209,6 +209,7 @@ VIRTUAL_ROUTER = Table(
         "announce_burst": Key(integer(1, 100)),
         "announce_delay": Key(seconds(0.1, 3600)),
         "announce_refresh": Key(seconds(1, 86400)),
+        "announce_check": Key(seconds(0, 86400)),
         "version": Key(integer(2, 3)),
         "password": Key(PASSWORD),
         "unicast_peers": Key(ListOf(PEER, _PEERS, unique=True)),
@@ -341,9 +342,10 @@ VIRTUAL_SERVICE = Table(
     },
 )
 
-_HOOK_SUBJECT = choice("subject", ("router", "service", "quorum", "real_server"))
+_HOOK_SUBJECT = choice("subject", ("router", "owner", "service", "quorum", "real_server"))
 _HOOK_STATES = (
     *("initialize", "backup", "active"),
+    *("agreed", "contested", "silent"),
     *("serving", "sorry", "empty", "frozen", "standby", "reached", "lost"),
     *("unknown", "up", "down"),
 )

@@ -44,6 +44,7 @@ from haagent.core.events import (
     TableObserved,
     TracksObserved,
 )
+from haagent.core.owners import Owners
 from haagent.core.ownership import owned_by, present
 from haagent.core.records import operator_record, pool_cause, pool_state, quorum_record, tier_record
 from haagent.core.routers import router_settings
@@ -81,7 +82,6 @@ from haagent.pool.operator import (
     next_deadline,
     operated,
 )
-from haagent.pool.owners import Claims, remembered
 from haagent.pool.path import has_path, path_addresses, path_marks, path_table, travels
 from haagent.pool.path_verdict import PathResult, is_obstructed, path_verdict
 from haagent.pool.settings import Settings, wanted_settings
@@ -102,7 +102,7 @@ class Core:
     path_probes_of: dict[ServerKey, tuple[int, ...]] = field(default_factory=dict)
     paths: dict[ServerKey, Path] = field(default_factory=dict)
     arp: dict[str, ArpVerdict] = field(default_factory=dict)  # by virtual address
-    claims: Claims = field(default_factory=dict)  # who says to have an address on a segment
+    owners: Owners = field(default_factory=Owners)  # who says to have an address on a segment
     standings: dict[ServerKey, Standing] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)  # by service name
     states: dict[str, ServiceState] = field(default_factory=dict)  # by service name
@@ -155,8 +155,7 @@ class Core:
             case ArpObserved():
                 return self._take_arp(event)
             case OwnersObserved():
-                self.claims = remembered(self.claims, event.answers, now)
-                return []
+                return self.owners.observe(event, now)
             case TableObserved(table, counts, repairs, failures):
                 self.observed_marks, self.observed_settings = event.marks, event.settings
                 effects = self._observe(table, counts, repairs, failures, now)
@@ -227,7 +226,7 @@ class Core:
         tests = arp_tests(config)
         asked = {address for test in tests for address, _ in test.addresses}
         self.arp = {address: each for address, each in self.arp.items() if address in asked}
-        return [*effects, self._wanted(), SetArpTests(tests), *self._track()]
+        return [*effects, self._wanted(), SetArpTests(tests), *self.owners.load(config), *self._track()]
 
     def _adoptable(self) -> Adopted:
         """On a reload: a changed check starts unjudged, and until its verdict the server stays as we have it.
@@ -409,12 +408,13 @@ class Core:
         return service_key(service) in self._found if role is None else role == "active"
 
     def _take_roles(self, states: Mapping[str, str], now: Instant) -> list[Effect]:
+        asked = self.owners.take_states(states, now)
         changed = {name for name, state in states.items() if self._roles.get(name) != state}
         self._roles.update(states)
         services = [service for service in self._services.values() if service.active_only in changed]
         if not services:
-            return []
-        return [*(effect for each in services for effect in self._set_state(each, now)), self._wanted()]
+            return asked
+        return [*asked, *(effect for each in services for effect in self._set_state(each, now)), self._wanted()]
 
     def _standing(self, key: ServerKey) -> Standing:
         own, path = self._own_standing(key), self.paths[key].verdict

@@ -13,6 +13,7 @@ from haagent.pool.operator import (
     HAAGENT,
     Overrides,
 )
+from haagent.pool.owners import OwnerTest
 from haagent.pool.settings import Settings
 from haagent.processes.messages import Probe
 from haagent.snapshot import ServiceState
@@ -28,6 +29,7 @@ Subject = Literal[
     "operator",
     "path",
     "arp",
+    "owner",
     "table",
     "process",
     "judgement",
@@ -58,6 +60,28 @@ class SetArpTests:
     """Level: for which addresses the segments are asked."""
 
     tests: tuple[ArpTest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SetOwnerTests:
+    """Level: about which virtual routers the segments are asked, and listened to."""
+
+    tests: tuple[OwnerTest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskOwners:
+    """Edge: ask an interface's segment so many seconds from now, or sooner where that is due already."""
+
+    interface: str
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class AnnounceAgain:
+    """Edge: somebody else says to have an address of this Active router; one round of announcements."""
+
+    router: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +134,16 @@ class Notify:
     transition: RouterTransitioned | ServiceTransitioned
 
 
-Effect = SetVirtualServices | SetProbes | SetArpTests | SetRouters | SetTracking | Record | StoreOverrides | Notify
+Effect = (
+    SetVirtualServices
+    | SetProbes
+    | SetArpTests
+    | SetOwnerTests
+    | AskOwners
+    | AnnounceAgain
+    | SetRouters
+    | SetTracking
+    | Record
+    | StoreOverrides
+    | Notify
+)

@@ -106,8 +106,8 @@ class ArpObserved:
 class OwnersObserved:
     """Who said on one segment to have which address: answers to a round of questions, or what was said unasked.
 
-    `asked`: the virtual addresses of the round; none: we only listened. Answers for other addresses (the Active
-    router's own, witnesses) are among the answers too.
+    `asked`: the addresses of a round that is over, whose answers may have come before; none: we only listened. Answers
+    for the Active router's own address, for witnesses and of a claimant for its own address are among them too.
     """
 
     interface: str
@@ -115,6 +115,9 @@ class OwnersObserved:
     at: Instant  # when it was asked, or heard
     asked: tuple[str, ...] = ()
     trouble: str = ""  # why nobody could be asked
+    active: Mapping[str, str] = field(default_factory=dict)  # the Active router's own address, by router
+    witnesses: Mapping[str, str] = field(default_factory=dict)  # who else was asked: address -> what it is
+    own_macs: frozenset[str] = frozenset()  # of all interfaces of this host
 
 
 @dataclass(frozen=True, slots=True)

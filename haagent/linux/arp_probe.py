@@ -5,69 +5,108 @@ socket, whatever this host's own addresses are: on the Active director the kerne
 """
 
 import contextlib
+import ctypes
 import socket
 import struct
 from ipaddress import IPv4Address, IPv6Address
 
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
-ETH_P_ALL = 0x0003
 _BROADCAST = b"\xff" * 6
 _ARP = struct.Struct("!HHBBH6s4s6s4s")
 _ICMPV6, _SOLICITATION, _ADVERTISEMENT = 58, 135, 136
 _SIZE = 256  # of a frame, as far as it is read
+MOST_FRAMES = 1024
+_SO_ATTACH_FILTER = 26
+_BPF = struct.Struct("=HBBI")  # code, steps if true, steps if false, operand
+_ADVERTISEMENTS_ALONE = b"".join(
+    _BPF.pack(*each)
+    for each in (
+        (0x30, 0, 0, 20),  # the next header
+        (0x15, 0, 3, _ICMPV6),
+        (0x30, 0, 0, 54),  # ICMPv6 type
+        (0x15, 0, 1, _ADVERTISEMENT),
+        (0x06, 0, 0, 0xFFFF),
+        (0x06, 0, 0, 0),
+    )
+)
 
 Answer = tuple[str, bytes]  # canonical address, MAC
 
 
 class ArpProbe:
-    """One interface. `ask`, wait, `answers`."""
+    """One interface. `ask`, wait, `answers`.
 
-    def __init__(self, made: socket.socket) -> None:
-        self._socket = made
-        self._mac: bytes = made.getsockname()[4]
+    A socket for each protocol, and not one for all of them: the kernel would copy every packet of a busy director to
+    it, and the answers would not find room.
+    """
+
+    def __init__(self, interface: str, sockets: tuple[socket.socket, ...]) -> None:
+        self.sockets = sockets
+        self._interface, self._index = interface, socket.if_nametoindex(interface)
+        self._mac: bytes = sockets[0].getsockname()[4]
 
     @classmethod
     def open(cls, interface: str) -> "ArpProbe | str":
         """Or a sentence: what is in the way."""
+        sockets: list[socket.socket] = []
         try:
-            kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
-            made = socket.socket(socket.AF_PACKET, kind, 0)
+            for protocol, program in ((ETH_P_ARP, b""), (ETH_P_IPV6, _ADVERTISEMENTS_ALONE)):
+                made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+                sockets.append(made)
+                if program:
+                    _attach(made, program)
+                made.bind((interface, protocol))
+            probe = cls(interface, tuple(sockets))
         except PermissionError:
-            return "this director may not send ARP (CAP_NET_RAW)"
+            sentence = "this director may not send ARP (CAP_NET_RAW)"
         except OSError as error:
-            return f"no packet socket: {error.strerror}"
+            sentence = f"{interface}: {error.strerror}"
+        else:
+            if len(probe._mac) == 6:
+                return probe
+            sentence = f"{interface} is no Ethernet"
+        for each in sockets:
+            each.close()
+        return sentence
+
+    def is_there(self) -> bool:
+        """Whether the interface that it was opened on still is; one that came again under the name is another one."""
         try:
-            made.bind((interface, ETH_P_ALL))
-            probe = cls(made)
-        except OSError as error:
-            made.close()
-            return f"{interface}: {error.strerror}"
-        if len(probe._mac) != 6:
-            made.close()
-            return f"{interface} is no Ethernet"
-        return probe
+            return socket.if_nametoindex(self._interface) == self._index
+        except OSError:
+            return False
 
     def ask(self, address: str) -> str:
         """One question; what was in the way, or nothing."""
         frame = solicitation(self._mac, address) if ":" in address else arp_request(self._mac, address)
         try:
-            self._socket.send(frame)
+            self.sockets[0].send(frame)
         except OSError as error:
             return str(error.strerror)
         return ""
 
-    def answers(self) -> list[Answer]:
-        """Everything that was said since the last call, by others, about any address."""
+    def answers(self, most: int = MOST_FRAMES) -> list[Answer]:
+        """What was said since the last call, by others, about any address: of at most so many frames."""
         heard = []
-        with contextlib.suppress(OSError):  # BlockingIOError: no more; ENETDOWN: nothing
-            while True:
-                frame, sender = self._socket.recvfrom(_SIZE)
-                if sender[2] != socket.PACKET_OUTGOING and (answer := decode(frame)):
-                    heard.append(answer)
+        for each in self.sockets:
+            with contextlib.suppress(OSError):  # BlockingIOError: no more; ENETDOWN: nothing
+                for _ in range(most):
+                    frame, sender = each.recvfrom(_SIZE)
+                    if sender[2] != socket.PACKET_OUTGOING and (answer := decode(frame)):
+                        heard.append(answer)
         return heard
 
     def close(self) -> None:
-        self._socket.close()
+        for each in self.sockets:
+            each.close()
+
+
+def _attach(made: socket.socket, program: bytes) -> None:
+    """A classic BPF program (linux/filter.h); the kernel copies it."""
+    buffer = ctypes.create_string_buffer(program, len(program))
+    made.setsockopt(
+        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
+    )
 
 
 def arp_request(mac: bytes, address: str) -> bytes:

@@ -31,11 +31,14 @@ from haagent.control.paths import (
 from haagent.control.server import ControlServer
 from haagent.core.core import Core
 from haagent.core.effects import (
+    AnnounceAgain,
+    AskOwners,
     Effect,
     Notify,
     Record,
     ServiceTransitioned,
     SetArpTests,
+    SetOwnerTests,
     SetProbes,
     SetRouters,
     SetTracking,
@@ -76,6 +79,7 @@ from haagent.processes.history_stream import HistoryStream
 from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.log import open_log
 from haagent.processes.maintenance_watch import MaintenanceWatch
+from haagent.processes.owner_watch import OwnerWatch
 from haagent.processes.peers import PeerExchange, read_secret
 from haagent.processes.recollection import Recollection
 from haagent.processes.recorder import Recorder, notification
@@ -119,6 +123,7 @@ class Director:
         self._recorder = Recorder(config.director.name, stream, self._log)
         self._files = StateFiles(config, self._complain)
         self._children = Children(internal_socket(config.director), self, self._complain)
+        self._owner_watch = OwnerWatch(self._deliver, self._reports.other_actives)
         self._arp_watch = ArpWatch(self._arp_observed, self._reports.other_active)
         self._recollection = Recollection(lambda asked: self._children.send("prober", messages.encode(asked)))
         answers = Answers(
@@ -195,6 +200,7 @@ class Director:
         await self._recorder.hooks.close(HOOK_GRACE)
         for task in [*tasks, *([self._keeper_task] if self._keeper_task else [])]:
             task.cancel()
+        self._owner_watch.close()
         await self._control.close()
         await self._children.close()
         if self._peers:
@@ -269,6 +275,12 @@ class Director:
                 self._children.send("prober", messages.encode(messages.SetProbes(probes, has_paths)))
             case SetArpTests(tests):
                 self._arp_watch.want(tests)
+            case SetOwnerTests(questions):
+                self._owner_watch.want(questions)
+            case AskOwners(interface, after):
+                self._owner_watch.ask(interface, after)
+            case AnnounceAgain(router):
+                self._children.send("vrrp", vrrp_messages.encode(vrrp_messages.Announce(router)))
             case SetRouters(routers):
                 self._children.send("vrrp", vrrp_messages.encode(vrrp_messages.SetRouters(routers)))
             case SetTracking(tracking):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import fields, replace
 
 from haagent.config.model import VirtualRouter
 from haagent.processes.vrrp_messages import RouterReport
@@ -51,6 +51,10 @@ class RouterReports:
         report = self._reports.get(name)
         return report.active_address if report and report.state == "backup" else ""
 
+    def other_actives(self) -> dict[str, str]:
+        """`other_active` of every router."""
+        return {name: self.other_active(name) for name in self._reports}
+
     def statuses(self, routers: Iterable[VirtualRouter], clock: Clock, started_at: float) -> list[RouterStatus]:
         return [
             _status(report, clock) if (report := self._reports.get(each.name)) else _unreported(each, started_at)
@@ -60,10 +64,10 @@ class RouterReports:
 
 def _status(report: RouterReport, clock: Clock) -> RouterStatus:
     """The vrrp process's report with its instant in wall-clock time; every other field has the same name."""
-    fields = {name: getattr(report, name) for name in RouterStatus.__struct_fields__}
-    fields["since"] = clock.to_wall(report.since)
-    fields["counters"] = RouterCounters(**report.counters, discarded=report.discarded)
-    return RouterStatus(**fields)
+    values = {each.name: getattr(report, each.name) for each in fields(report) if each.name != "discarded"}
+    values["since"] = clock.to_wall(report.since)
+    values["counters"] = RouterCounters(**report.counters, discarded=report.discarded)
+    return RouterStatus(**values)
 
 
 def _unreported(router: VirtualRouter, since: float) -> RouterStatus:

@@ -29,6 +29,7 @@ from haagent.linux.vrrp_socket import VrrpSocket, packet
 from haagent.processes.key_files import read_secrets
 from haagent.processes.vrrp_director import DirectorLink
 from haagent.processes.vrrp_messages import (
+    Announce,
     HandOver,
     Hello,
     Malformed,
@@ -239,6 +240,8 @@ class VrrpProcess:
                 self._execute(self._speaker.hand_over(router, inf if lasting is None else now + lasting, now), now)
             case TakeBack(router):
                 self._execute(self._speaker.take_back(router, now), now)
+            case Announce(router):
+                self._execute(self._speaker.announce(router), now)
             case Resync():
                 self._reporter.want_all(self._speaker)
             case Malformed(sentence):

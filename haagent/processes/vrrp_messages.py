@@ -53,6 +53,13 @@ class TakeBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """director -> vrrp: one round of announcements of a router, should it be Active."""
+
+    router: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resync:
     """director -> vrrp: report every router."""
 
@@ -116,7 +123,7 @@ class Malformed:
     sentence: str
 
 
-ToVrrp = SetRouters | SetTracking | HandOver | TakeBack | Resync
+ToVrrp = SetRouters | SetTracking | HandOver | TakeBack | Announce | Resync
 FromVrrp = Hello | Transitioned | RoutersReported
 
 
@@ -131,6 +138,8 @@ def encode(message: ToVrrp | FromVrrp) -> bytes:
             body = {"type": "hand_over", "router": router, "lasting": lasting}
         case TakeBack(router):
             body = {"type": "take_back", "router": router}
+        case Announce(router):
+            body = {"type": "announce", "router": router}
         case Resync():
             body = {"type": "resync"}
         case Hello():
@@ -191,6 +200,8 @@ def _to_vrrp(body: dict[str, Any]) -> ToVrrp:
             return HandOver(_text(body, "router"), lasting)
         case "take_back":
             return TakeBack(_text(body, "router"))
+        case "announce":
+            return Announce(_text(body, "router"))
         case "resync":
             return Resync()
     raise _Unexpected(f"unknown type {body.get('type')!r}")

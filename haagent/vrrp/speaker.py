@@ -14,7 +14,7 @@ from haagent.vrrp import advertisement as wire
 from haagent.vrrp.advertisement import Advertisement, ChecksumForm, Discard
 from haagent.vrrp.auth_hmac import Authenticator, Secrets, renewed
 from haagent.vrrp.debounce import Debounce
-from haagent.vrrp.effects import Effect, SetAddresses
+from haagent.vrrp.effects import AnnounceAddresses, Effect, SetAddresses
 from haagent.vrrp.events import (
     AdvertisementReceived,
     DeadlinePassed,
@@ -313,6 +313,11 @@ class Speaker:
     def segment_changed(self, interface: str, now: Instant) -> list[SpeakerEffect]:
         """The link of `interface` flapped without our noticing it as a fault: announce again."""
         return self._tell(interface, SegmentChanged(), now)
+
+    def announce(self, router: str) -> list[SpeakerEffect]:
+        """Somebody else says to have an address of it. Nothing where it is not Active, or is about to leave."""
+        machine = self.machines.get(router)
+        return [AnnounceAddresses(router)] if machine and isinstance(machine.state, Active) else []
 
     def segment_heard(self, interface: str, now: Instant) -> list[SpeakerEffect]:
         """A frame came in on `interface`: who holds off there needs to wait no longer."""

@@ -6,7 +6,9 @@ from haagent.config.model import PortRange
 from haagent.core.core import Core
 from haagent.core.events import ConfigLoaded, HealthChanged, TableObserved
 from haagent.ipvs.table import Destination, DestinationCounts, Forwarding, Service
+from haagent.pool.arp_leak import ArpVerdict
 from haagent.pool.desired import destination_key, service_key
+from haagent.pool.owners import Contest, OwnerVerdict
 from haagent.snapshot import ProcessStatus, RouterStatus
 from haagent.view import Clock, snapshot
 from tests.unit.build import config, real_server, router, service
@@ -122,3 +124,24 @@ def test_a_service_that_waits_for_its_router_is_no_problem():
     (web,) = view(core).services
     assert web.state == "standby"
     assert view(core).problems == ()
+
+
+def test_a_contest_is_a_problem_and_has_its_evidence():
+    core = judged(Core())
+    contest = Contest("198.51.100.100", "02:00:00:00:00:09")
+    core.owners.verdicts["web"] = OwnerVerdict("contested", "02:.. says so", (contest,), at=90.0)
+    seen = view(core, [structs.replace(ROUTER, state="active")])
+    assert seen.problems[0] == "virtual router web is contested: 02:.. says so"
+    (told,) = seen.routers
+    assert (told.announced.state, told.announced.at) == ("contested", 1_000_090.0)
+    assert [(each.address, each.mac) for each in told.announced.contests] == [(contest.address, contest.mac)]
+
+
+def test_a_contest_that_the_leak_test_names_is_said_once():
+    core = judged(Core())
+    contest = Contest("198.51.100.100", "02:00:00:00:00:09")
+    core.owners.verdicts["web"] = OwnerVerdict("contested", "02:.. says so", (contest,), at=90.0)
+    core.arp["198.51.100.100"] = ArpVerdict(True, "02:00:00:00:00:09 (rs1) answers ARP for 198.51.100.100")
+    problems = view(core, [structs.replace(ROUTER, state="active")]).problems
+    assert not any("contested" in each for each in problems)
+    assert "02:00:00:00:00:09 (rs1) answers ARP for 198.51.100.100" in problems

@@ -53,7 +53,7 @@ def test_a_real_server_by_either_name(tmp_path: Path, name: str) -> None:
         ('on = ["router"]\ncommand = ["true"]', '"true" is no absolute path, and no shell looks for it'),
         (
             'on = ["table"]\ncommand = ["/bin/true"]',
-            'unknown subject "table"; one of router, service, quorum, real_server',
+            'unknown subject "table"; one of router, owner, service, quorum, real_server',
         ),
         (
             'on = ["router"]\nstates = ["down"]\ncommand = ["/bin/true"]',

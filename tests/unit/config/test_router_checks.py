@@ -47,6 +47,8 @@ WRONG = {
     "version 3 with a password": (router('password = "x"'), "a password needs version = 2"),
     "a long password": (router("version = 2", 'password = "123456789"'), "at most 8 ASCII characters"),
     "a TTL for multicast": (router("minimum_ttl = 254"), "multicast is always heard with 255 alone"),
+    "a segment asked all the time": (router("announce_check = 0.5"), "expected 0 (never) or at least 5 seconds"),
+    "a segment never asked, and less": (router("announce_check = -1"), "a number of seconds from 0 to 86400"),
     "a second path by the first": (
         router('also_via = { interface = "eth0", peers = ["198.51.100.2"] }'),
         "a second path needs another one",
@@ -100,6 +102,7 @@ RIGHT = {
     "a global address first": router(addresses=IPV6),  # RFC 9568 section 5.2.9 wants link-local; FRR and others do not
     "90 IPv6 addresses": router(addresses=" ".join(f"2001:db8::{number:x}" for number in range(1, 91))),
     "version 2": router("version = 2", "advertisement_interval = 2", 'password = "s3cr3t"'),
+    "a segment never asked": router("announce_check = 0"),
     "no peers yet": router("unicast_peers = []"),
     "peers by director": router('unicast_peers = { d1 = ["192.0.2.2"], d2 = ["192.0.2.1"] }', "minimum_ttl = 254"),
     "peers by their link-local addresses": router('unicast_peers = ["fe80::2"]', addresses=IPV6),

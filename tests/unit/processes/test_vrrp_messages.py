@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from haagent.processes.vrrp_messages import (
+    Announce,
     Hello,
     Malformed,
     Resync,
@@ -80,6 +81,7 @@ TO_VRRP = [
     SetRouters((ROUTER,)),
     SetRouters(()),
     SetTracking({"web": Tracking("pool is empty", (Term("x", -20),))}),
+    Announce("web"),
     Resync(),
 ]
 FROM_VRRP = [
@@ -186,7 +188,7 @@ def test_any_json_in_any_place_decodes_to_a_value(message: object, key: str, val
     body = json.loads(encode(message))  # type: ignore[arg-type]
     body[key] = value
     result = decode_to_vrrp(json.dumps(body).encode())
-    assert isinstance(result, SetRouters | SetTracking | Resync | Malformed)
+    assert isinstance(result, SetRouters | SetTracking | Announce | Resync | Malformed)
 
 
 @given(st.sampled_from(list(RouterReport.__slots__)), JSON)

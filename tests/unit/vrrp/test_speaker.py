@@ -479,6 +479,15 @@ def test_the_directors_fault_and_its_end() -> None:
     assert speaker.set_tracking({}, 12.0)[0] == SetAddresses("web", held=False)
 
 
+def test_only_who_is_active_and_stays_so_announces_again() -> None:
+    speaker = active(WEB)
+    assert speaker.announce("web") == [AnnounceAddresses("web")]
+    assert speaker.announce("nobody") == []
+    speaker.hand_over("web", 100.0, 10.5)
+    assert speaker.announce("web") == []
+    assert started(WEB).announce("web") == []
+
+
 def test_a_changed_segment_is_announced_to() -> None:
     speaker = active(WEB, replace(WEB, name="inner", interface="eth1"))
     assert speaker.segment_changed("eth0", 10.5) == [

@@ -1,0 +1,137 @@
+"""The questions that the director asks its segments, and what follows from the answers. Pure.
+
+Soon after a takeover, then slowly; soon again where somebody else was heard. Nothing waits for any of it: a takeover is
+the vrrp process's, and its announcements go out first. Whoever else says to have an address of an Active router is
+answered by announcing again, at most once in DEFEND_INTERVAL (RFC 5227 sections 1.1 and 2.4 (c)).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from haagent.config.model import Config
+from haagent.core.effects import AnnounceAgain, AskOwners, Effect, Record, SetOwnerTests
+from haagent.core.events import Instant, OwnersObserved
+from haagent.pool.owners import (
+    BACKUP_CONFIRM_TIME,
+    CONFIRM_TIME,
+    SETTLE_TIME,
+    Heard,
+    OwnerTest,
+    OwnerVerdict,
+    Place,
+    Role,
+    Round,
+    Sighting,
+    owner_tests,
+    owner_verdict,
+    remembered,
+)
+
+DEFEND_INTERVAL = 10.0
+AFTER_TAKEOVER = SETTLE_TIME + 0.5  # seconds
+UNSETTLED_INTERVAL = 10.0  # between rounds while somebody contests, or nobody could be asked
+
+
+@dataclass(slots=True)
+class Owners:
+    """What is known of every segment. Fields are for `view.py` to read."""
+
+    tests: dict[str, OwnerTest] = field(default_factory=dict)  # by router
+    claims: dict[Place, dict[str, Sighting]] = field(default_factory=dict)
+    verdicts: dict[str, OwnerVerdict] = field(default_factory=dict)  # by router
+    elsewhere: dict[str, dict[str, Heard]] = field(default_factory=dict)  # by router, then by director
+    _roles: dict[str, Role] = field(default_factory=dict)
+    _rounds: dict[str, Round] = field(default_factory=dict)  # the last one, by interface
+    _own_macs: frozenset[str] = frozenset()
+    _announced_at: dict[str, Instant] = field(default_factory=dict)
+
+    def load(self, config: Config) -> list[Effect]:
+        self.tests = {each.router: each for each in owner_tests(config)}
+        self.verdicts = {name: each for name, each in self.verdicts.items() if name in self.tests}
+        self.elsewhere = {name: each for name, each in self.elsewhere.items() if name in self.tests}
+        return [SetOwnerTests(tuple(self.tests.values()))]
+
+    def take_states(self, states: Mapping[str, str], now: Instant) -> list[Effect]:
+        """Routers' states as they are told; what was heard before a change says nothing about what is now."""
+        interfaces = []
+        for name, state in states.items():
+            before = self._roles.get(name)
+            if before is not None and before.state == state:
+                continue
+            self._roles[name] = Role(state, now)
+            self.verdicts.pop(name, None)
+            if name in self.tests and state != "initialize":
+                interfaces.append(self.tests[name].interface)
+        return [AskOwners(each, AFTER_TAKEOVER) for each in dict.fromkeys(interfaces)]
+
+    def observe(self, event: OwnersObserved, now: Instant) -> list[Effect]:
+        self.claims = remembered(self.claims, event.answers, now)
+        self._own_macs = event.own_macs or self._own_macs
+        if event.asked:
+            before = self._rounds.get(event.interface)
+            before_at = before.at if before else float("-inf")
+            self._rounds[event.interface] = Round(
+                event.at, frozenset(event.asked), before_at, event.witnesses, event.trouble
+            )
+        for name, address in event.active.items():
+            role = self._roles.get(name)
+            if role is not None and role.state == "backup" and role.active_address != address:
+                self._roles[name] = replace(
+                    role, since=now if role.active_address else role.since, active_address=address
+                )
+        effects: list[Effect] = []
+        pauses = []
+        for test in self.tests.values():
+            if test.interface == event.interface:
+                effects += self._judge(test, now)
+                pauses.append(self._pause(test, was_asked=bool(event.asked)))
+        pause = min((each for each in pauses if each is not None), default=None)
+        return effects if pause is None else [*effects, AskOwners(event.interface, pause)]
+
+    def take_elsewhere(self, router: str, director: str, heard: Heard, now: Instant) -> list[Effect]:
+        """What another director hears answer for the router's addresses; nothing: it does not say."""
+        known = self.elsewhere.setdefault(router, {})
+        known.pop(director, None)
+        if heard:
+            known[director] = heard
+        test = self.tests.get(router)
+        return list(self._judge(test, now)) if test else []
+
+    def heard(self, router: str) -> Heard:
+        """What this director heard answer for the router's addresses in its last round: for the others."""
+        test = self.tests.get(router)
+        last = self._rounds.get(test.interface) if test else None
+        if test is None or last is None:
+            return {}
+        places = {address: self.claims.get((test.interface, address), {}) for address in test.addresses}
+        return {
+            address: macs
+            for address, known in places.items()
+            if (macs := frozenset(mac for mac, each in known.items() if each.last_at >= last.at))
+        }
+
+    def _judge(self, test: OwnerTest, now: Instant) -> Iterator[Effect]:
+        role = self._roles.get(test.router, Role("", now))
+        before = self.verdicts.get(test.router, OwnerVerdict())
+        last, elsewhere = self._rounds.get(test.interface), self.elsewhere.get(test.router, {})
+        after = owner_verdict(test, role, self.claims, last, self._own_macs, elsewhere)
+        self.verdicts[test.router] = after
+        is_contested = "contested" in (before.state, after.state) and before.contests != after.contests
+        is_first = role.state == "active" and (before.state, after.state) == ("", "agreed")
+        if is_contested or is_first:
+            yield Record("owner", test.router, before.state, after.state or "unknown", after.sentence)
+        is_due = now - self._announced_at.get(test.router, float("-inf")) >= DEFEND_INTERVAL
+        if role.state == "active" and (after.contests or after.suspects) and is_due:
+            self._announced_at[test.router] = now
+            yield AnnounceAgain(test.router)
+
+    def _pause(self, test: OwnerTest, *, was_asked: bool) -> float | None:
+        """Until the segment is asked again; None: what is due is early enough."""
+        role, verdict = self._roles.get(test.router), self.verdicts[test.router]
+        if verdict.suspects:
+            return (CONFIRM_TIME if role and role.state == "active" else BACKUP_CONFIRM_TIME) + 0.2
+        if not was_asked:
+            return None
+        if role is None or role.state == "initialize" or verdict.state == "agreed":
+            return test.interval
+        return min(test.interval, UNSETTLED_INTERVAL)
