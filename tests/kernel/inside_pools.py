@@ -7,6 +7,7 @@ BalanceNG's distribution within 3 sigma over 10,000 flows.
 
 import math
 import random
+import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,8 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from haagent.core.events import TableAdopted
 from haagent.ipvs.plan import Owned, apply, plan
 from haagent.linux.ipvs import Ipvs
+from tests.daemon_stage import wait_until
 from tests.kernel.nat_stage import CLIENTS, REAL, VIP, Clients, Director, Stage, saved, staged
 
 NAMES = ("rs1", "rs2", "rs3")
@@ -170,6 +173,79 @@ def test_held_connections_follow_the_weights(stage: Stage, director: Director) -
     assert abs(counts["rs1"] - 10) <= 1, counts
     for each in held:
         each.close()
+
+
+def test_a_client_may_move_once_its_persistence_ran_out(stage: Stage, director: Director) -> None:
+    stage.hear_datagrams(53, NAMES)
+    head = 'protocol = "udp"\nscheduler = "rr"\npersistence_timeout = 3'
+    director.load(service(head, row("rs1"), row("rs2"), port=53, checked=False))
+    # Its connections must go before the template looks, or that looks again a minute later only.
+    subprocess.run(["ipvsadm", "--set", "0", "0", "1"], check=True)
+    (first,) = set(stage.flows(4).values())
+
+    def remembered() -> str:
+        return subprocess.run(["ipvsadm", "-Lcn"], check=True, capture_output=True, text=True).stdout
+
+    assert CLIENTS[0] in remembered()
+    assert wait_until(lambda: CLIENTS[0] not in remembered(), 90), remembered()
+    (second,) = set(stage.flows(4).values())
+    assert second != first
+
+
+def test_a_hash_knows_a_client_across_a_restart_and_on_another_director(
+    stage: Stage, director: Director, ipvs: Ipvs, tmp_path: Path
+) -> None:
+    """PEN's -h: by the client's address alone."""
+    stage.listen(80)
+    text = service('scheduler = "mh"', *map(row, NAMES), checked=False)
+    director.load(text)
+
+    def met() -> dict[str, set[str]]:
+        return {client: {stage.ask(source=client) for _ in range(2)} for client in CLIENTS}
+
+    before = met()
+    assert {len(names) for names in before.values()} == {1}
+    assert {name for names in before.values() for name in names} == set(NAMES)
+    observed = ipvs.observe()
+    assert isinstance(observed, tuple)
+    again = Director(ipvs, tmp_path)  # a new process on the same kernel
+    again.deliver(TableAdopted(observed[0], director.level.owned))
+    again.load(text)
+    assert again.audit().repairs == 0
+    assert met() == before
+    again.load("")
+    assert saved() == []
+    Director(ipvs, tmp_path).load(service('scheduler = "mh"', *map(row, reversed(NAMES)), checked=False))
+    assert met() == before  # an empty kernel, and the rows in another order
+
+
+def test_the_heaviest_serves_under_fo_and_the_next_one_when_it_is_gone(stage: Stage, director: Director) -> None:
+    """PEN's prio by the kernel's own means."""
+    stage.listen(80)
+    rows = (row(name, f", weight = {weight}") for name, weight in zip(NAMES, (3, 2, 1), strict=True))
+    director.load(service('scheduler = "fo"\nwhen_down = "quiesce"', *rows))
+    director.judge(rs1="up", rs2="up", rs3="up")
+    with Clients(stage) as clients:
+        for gone, serves in (("rs1", "rs2"), ("rs2", "rs3")):
+            director.judge(**{gone: "down"})
+            assert stage.ask_many(5) == {serves: 5}
+        director.judge(rs1="up")
+        assert stage.ask_many(5) == {"rs1": 5}
+    assert clients.failures == []
+
+
+def test_where_nobody_may_stand_in_the_clients_of_a_dead_server_are_refused_and_nobody_else(
+    stage: Stage, director: Director
+) -> None:
+    """PEN's stubborn mode: no check, no fallback."""
+    stage.hear_datagrams(53, NAMES)
+    director.load(udp('scheduler = "mh"\nscheduler_flags = ["port"]\none_packet = true', *map(row, NAMES)))
+    before = stage.flows(300)
+    assert len(before) == 300
+    stage.stop_hearing("rs2")
+    after = stage.flows(300)
+    assert after == {flow: name for flow, name in before.items() if name != "rs2"}
+    assert 0 < len(after) < 300
 
 
 FLOWS = 10_000

@@ -135,6 +135,47 @@ def test_marks_that_somebody_flushed_come_back(stage: Stage, director: Director)
     assert stage.ask() == "rs1"
 
 
+SETS = """
+table {family} sets {{
+  set naughty {{ type ipv4_addr; elements = {{ {naughty} }} }}
+  set region {{ type ipv4_addr; flags interval; elements = {{ 198.51.100.208/29 }} }}
+  chain c {{
+    type filter hook prerouting priority -160
+    ip saddr @region ip daddr {vip} tcp dport 80 meta mark set 10
+    ip saddr @naughty ip daddr {vip} tcp dport 80 meta mark set 9
+  }}
+}}
+"""
+
+
+def test_an_operators_set_of_clients_has_a_pool_of_its_own(stage: Stage, director: Director) -> None:
+    """PEN's abuse server and BalanceNG's location groups: nft marks whom the operator's sets name; no reload."""
+    stage.listen(80)
+    bare = '[virtual_service.{}]\nfirewall_mark = {}\nforwarding_method = "masquerading"\n'
+    director.load(
+        service(PLAIN, "rs1", "rs2")
+        + bare.format("abuse", 9)
+        + servers("rs3")
+        + bare.format("region", 10)
+        + servers("rs4")
+    )
+    assert director.failures == ()
+    naughty, other, local = CLIENTS[0], CLIENTS[1], CLIENTS[8]
+    rules = SETS.format(family=marks_family(), naughty=naughty, vip=VIP)
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+
+    def met() -> list[set[str]]:
+        return [{stage.ask(source=client) for _ in range(4)} for client in (naughty, other, local)]
+
+    web = {"rs1", "rs2"}
+    assert met() == [{"rs3"}, web, {"rs4"}]
+    for verb, client in (("add", other), ("delete", naughty)):
+        subprocess.run(["nft", verb, "element", marks_family(), "sets", "naughty", f"{{ {client} }}"], check=True)
+    assert met() == [web, {"rs3"}, {"rs4"}]
+    assert director.audit().repairs == 0
+    assert "sets" in subprocess.run(["nft", "list", "tables"], check=True, capture_output=True, text=True).stdout
+
+
 def test_an_ipv6_mark_beside_an_ipv4_mark_of_the_same_number(stage: Stage, director: Director) -> None:
     stage.listen(80)
     six = service(f'firewall_mark = 7\naddresses = ["{VIP6}"]\nports = "all"', "rs3", addresses=REAL6)

@@ -143,6 +143,9 @@ link set eth1 up
                 each.setblocking(False)
                 self._datagrams[name] = each
 
+    def stop_hearing(self, name: str) -> None:
+        self._datagrams.pop(name).close()
+
     def heard(self, silence: float = 0.3) -> dict[bytes, str]:
         """Who got which datagram, by its content, since the last call; listens until nothing comes for so long."""
         found: dict[bytes, str] = {}
