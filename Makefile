@@ -69,4 +69,4 @@ $(VENV)/ready: requirements.lock pyproject.toml tools/environment
 	@tools/environment $(VENV)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz dist

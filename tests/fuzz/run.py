@@ -19,7 +19,9 @@ class Failure:
     trace: str
 
     def __str__(self) -> str:
-        return f"{self.target}, seed {self.seed}, {len(self.octets)} octets {self.octets.hex()[:400]}\n{self.trace}"
+        seed = f", seed {self.seed}" if self.seed else ""  # guided: the octets are all
+        shown = self.octets.hex()[: 400 if self.seed else None]
+        return f"{self.target}{seed}, {len(self.octets)} octets {shown}\n{self.trace}"
 
 
 def replay(target: Target, seed: int) -> Failure | None:

@@ -132,7 +132,7 @@ def test_every_direct_dependency_is_locked_within_its_bounds(group: str) -> None
     }[group]
     entries = locked()
     for requirement in wanted:
-        name, bounds = re.fullmatch(r"([A-Za-z0-9._-]+)(.*)", requirement).groups()  # type: ignore[union-attr]
+        name, bounds = re.fullmatch(r"([A-Za-z0-9._-]+)(.*)", requirement.split(";")[0]).groups()  # type: ignore[union-attr]
         assert canonical(name) in entries, requirement
         version = re.match(r"[^=]+==([\d.]+)", entries[canonical(name)])
         assert version is not None
