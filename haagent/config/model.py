@@ -19,6 +19,7 @@ Family = Literal["ipv4", "ipv6"]
 TunnelType = Literal["ipip", "gue", "gre"]
 TunnelChecksum = Literal["none", "checksum", "remote_checksum"]
 PoolCondition = Literal["empty", "empty_here", "below_quorum", "below_fraction"]
+AnnounceForm = Literal["request", "reply", "both"]
 ChecksumPolicy = Literal["auto", "rfc9568", "pseudo_header"]
 WhenDown = Literal["remove", "quiesce"]
 Require = Literal["all", "any"] | int
@@ -190,6 +191,7 @@ class VirtualRouter(Struct, frozen=True, kw_only=True):
     announce_burst: int = 5  # rounds of gratuitous ARP on becoming Active, and again after announce_delay
     announce_delay: float = 5.0
     announce_refresh: float = 60.0
+    announce_form: AnnounceForm = "request"  # of gratuitous ARP
     announce_check: float = 60.0  # seconds between questions to the segment who has the addresses; 0: it is never asked
     version: Literal[2, 3] = 3  # 2: RFC 3768, for peers that speak nothing newer
     password: str = ""  # version 2: at most 8 characters, in clear text on the wire

@@ -24,6 +24,7 @@ def router_checks(routers: Iterable[Draft]) -> Iterator[Found]:
         yield from _paths(router)
         yield from _auth_hmac(router)
         yield from _questions(router)
+        yield from _form(router)
 
 
 def family_of(router: Draft) -> int | None:
@@ -93,6 +94,11 @@ def _questions(router: Draft) -> Iterator[Found]:
             router.at("announce_check"),
             f"the segment is asked about every address; expected 0 (never) or at least {LEAST_CHECK:g} seconds",
         )
+
+
+def _form(router: Draft) -> Iterator[Found]:
+    if family_of(router) == 6 and router.get("announce_form") not in (None, "request"):
+        yield Found(router.at("announce_form"), "has no effect: neighbor advertisements have one form; leave it out")
 
 
 def _paths(router: Draft) -> Iterator[Found]:

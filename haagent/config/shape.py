@@ -209,6 +209,7 @@ VIRTUAL_ROUTER = Table(
         "announce_burst": Key(integer(1, 100)),
         "announce_delay": Key(seconds(0.1, 3600)),
         "announce_refresh": Key(seconds(1, 86400)),
+        "announce_form": Key(choice("form of ARP", ("request", "reply", "both"))),
         "announce_check": Key(seconds(0, 86400)),
         "version": Key(integer(2, 3)),
         "password": Key(PASSWORD),

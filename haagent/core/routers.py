@@ -24,6 +24,7 @@ def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:
         announce_burst=router.announce_burst,
         announce_delay=router.announce_delay,
         announce_refresh=router.announce_refresh,
+        announce_form=router.announce_form,
         tracked_interfaces=tuple(
             TrackedInterface(track.interface, track.fault, track.priority, track.down_delay, track.up_delay)
             for track in router.track

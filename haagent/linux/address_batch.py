@@ -32,21 +32,26 @@ class Chunk:
 
 
 def encode_chunks(
-    index: int, mac: bytes, addresses: Sequence[Address], connected: Sequence[Address] = (), is_router: bool = False
+    index: int,
+    mac: bytes,
+    addresses: Sequence[Address],
+    connected: Sequence[Address] = (),
+    is_router: bool = False,
+    form: str = "request",
 ) -> tuple[Chunk, ...]:
     """`connected`: the interface's real addresses. Without a `mac` nothing can be announced."""
     return tuple(
-        _encode(index, mac, tuple(addresses[start : start + CHUNK]), connected, is_router)
+        _encode(index, mac, tuple(addresses[start : start + CHUNK]), connected, is_router, form)
         for start in range(0, len(addresses), CHUNK)
     )
 
 
 def _encode(
-    index: int, mac: bytes, addresses: tuple[Address, ...], connected: Sequence[Address], is_router: bool
+    index: int, mac: bytes, addresses: tuple[Address, ...], connected: Sequence[Address], is_router: bool, form: str
 ) -> Chunk:
     adds = [add_address(index, each, any(covers(own, each) for own in connected)) for each in addresses]
     deletes = [delete_address(index, each) for each in addresses]
-    frames = Frames(mac, [octets for octets, _ in addresses], is_router)
+    frames = Frames(mac, [octets for octets, _ in addresses], is_router, form)
     return Chunk(index, addresses, _batch(adds), _batch(deletes), frames)
 
 

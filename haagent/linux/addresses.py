@@ -39,6 +39,7 @@ class Prepared:
     connected: tuple[Address, ...]  # the interface's real addresses
     is_owner: bool
     is_router: bool = False  # the interface forwards IPv6
+    form: str = "request"  # of the announcements
     chunks: tuple[Chunk, ...] = ()
 
 
@@ -104,13 +105,14 @@ class AddressHolder:
         connected: tuple[Address, ...],
         is_owner: bool,
         is_router: bool = False,
+        form: str = "request",
     ) -> bool:
         """Encode for later. Whether the interface under the router became another one (index or MAC)."""
         before = self._prepared.get(router)
-        wanted = Prepared(index, mac, addresses, connected, is_owner, is_router)
+        wanted = Prepared(index, mac, addresses, connected, is_owner, is_router, form)
         if before is not None and wanted == replace(before, chunks=()):
             return False
-        chunks = encode_chunks(index, mac, addresses, connected, is_router)
+        chunks = encode_chunks(index, mac, addresses, connected, is_router, form)
         self._prepared[router] = replace(wanted, chunks=chunks)
         return before is not None and (before.index, before.mac) != (index, mac)
 

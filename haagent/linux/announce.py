@@ -16,6 +16,7 @@ from haagent.vrrp.checksum import ones_sum
 ETH_P_ARP, ETH_P_IPV6 = 0x0806, 0x86DD
 _BROADCAST = b"\xff" * 6
 _ARP_REQUEST_FOR_IPV4_ON_ETHERNET = bytes.fromhex("0001080006040001")
+_ARP_REPLY_FOR_IPV4_ON_ETHERNET = bytes.fromhex("0001080006040002")
 FRAME_LENGTH = 42  # of gratuitous ARP
 NA_FRAME_LENGTH = 86
 _ALL_NODES_MAC = bytes.fromhex("333300000001")
@@ -64,6 +65,21 @@ def gratuitous_arp(mac: bytes, address: bytes) -> bytes:
     )
 
 
+def gratuitous_reply(mac: bytes, address: bytes) -> bytes:
+    """The same as a *reply*, for stacks that learn from nothing else. Its target hardware address is the sender's too
+    (RFC 5944 section 4.6), without which Linux takes it for somebody else's answer."""
+    return (
+        _BROADCAST
+        + mac
+        + ETH_P_ARP.to_bytes(2, "big")
+        + _ARP_REPLY_FOR_IPV4_ON_ETHERNET
+        + mac
+        + address
+        + mac
+        + address
+    )
+
+
 def unsolicited_na(mac: bytes, address: bytes, is_router: bool) -> bytes:
     """The 86 octets, from the address itself to all nodes. `is_router`: the kernel forwards IPv6 on the interface,
     which the flag R says (RFC 4861 section 4.4); a solicited answer of the kernel's says the same."""
@@ -84,17 +100,21 @@ def unsolicited_na(mac: bytes, address: bytes, is_router: bool) -> bytes:
     )
 
 
-def announcement(mac: bytes, address: bytes, is_router: bool) -> bytes:
-    return gratuitous_arp(mac, address) if len(address) == 4 else unsolicited_na(mac, address, is_router)
+def announcements(mac: bytes, address: bytes, is_router: bool, form: str) -> tuple[bytes, ...]:
+    """`form` is RouterSettings.announce_form; neighbor advertisements have one."""
+    if len(address) == 16:
+        return (unsolicited_na(mac, address, is_router),)
+    forms = {"request": (gratuitous_arp,), "reply": (gratuitous_reply,), "both": (gratuitous_arp, gratuitous_reply)}
+    return tuple(encode(mac, address) for encode in forms[form])
 
 
 class Frames:
     """Announcements of some addresses, ready for one sendmmsg. Never changed."""
 
-    def __init__(self, mac: bytes, addresses: Sequence[bytes], is_router: bool = False) -> None:
+    def __init__(self, mac: bytes, addresses: Sequence[bytes], is_router: bool = False, form: str = "request") -> None:
         if len(mac) != 6:  # no Ethernet: nobody there to tell
             addresses = ()
-        frames = [announcement(mac, each, is_router) for each in addresses]
+        frames = [frame for each in addresses for frame in announcements(mac, each, is_router, form)]
         self.count = len(frames)
         self._octets = ctypes.create_string_buffer(b"".join(frames))
         self._vectors = (_IoVec * self.count)()

@@ -268,6 +268,7 @@ class VrrpProcess:
                 tuple(each for each in interface.addresses if each[0] not in own),
                 is_owner=settings.priority == PRIORITY_OWNER,
                 is_router=settings.octets == 16 and forwards_ipv6(settings.interface),
+                form=settings.announce_form,
             )
             if is_another and machine.state_name == "active":
                 effects += self._speaker.segment_changed(settings.interface, now)

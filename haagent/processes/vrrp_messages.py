@@ -238,6 +238,7 @@ def _router_out(router: RouterSettings) -> dict[str, Any]:
         "announce_burst": router.announce_burst,
         "announce_delay": router.announce_delay,
         "announce_refresh": router.announce_refresh,
+        "announce_form": router.announce_form,
         "tracked_interfaces": [asdict(each) for each in router.tracked_interfaces],
         "preempt_delay": router.preempt_delay,
         "sticky": router.sticky,
@@ -268,6 +269,7 @@ def _router_in(body: dict[str, Any]) -> RouterSettings:
         announce_burst=_whole(body, "announce_burst", 1, 1000),
         announce_delay=_number(body, "announce_delay", 0.0),
         announce_refresh=_number(body, "announce_refresh", 0.01),
+        announce_form=_one_of(body, "announce_form", ("request", "reply", "both")),
         tracked_interfaces=tuple(
             TrackedInterface(
                 _text(_table(each, "a tracked interface"), "interface"),

@@ -38,6 +38,7 @@ class RouterSettings:
     announce_burst: int = 5
     announce_delay: float = 5.0
     announce_refresh: float = 60.0
+    announce_form: str = "request"  # of gratuitous ARP: "request", "reply" or "both"
     tracked_interfaces: tuple[TrackedInterface, ...] = ()
     version: int = 3
     password: str = ""  # version 2 alone

@@ -95,6 +95,7 @@ checksum = "rfc9568"
 announce_burst = 3
 announce_delay = 1
 announce_refresh = 10
+announce_form = "both"
 announce_check = 30
 track = [{ pool = "s", when = "empty", priority = -20 }, { interface = "eth2", fault = true }]
 [check.h]
@@ -179,6 +180,7 @@ real_servers = []
                 announce_burst=3,
                 announce_delay=1.0,
                 announce_refresh=10.0,
+                announce_form="both",
                 announce_check=30.0,
                 track=(PoolTrack(pool="s", priority=-20), InterfaceTrack(interface="eth2")),
             ),

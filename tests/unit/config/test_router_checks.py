@@ -47,6 +47,11 @@ WRONG = {
     "version 3 with a password": (router('password = "x"'), "a password needs version = 2"),
     "a long password": (router("version = 2", 'password = "123456789"'), "at most 8 ASCII characters"),
     "a TTL for multicast": (router("minimum_ttl = 254"), "multicast is always heard with 255 alone"),
+    "a form of ARP that is none": (router('announce_form = "answer"'), "one of request, reply, both"),
+    "a form of ARP for IPv6": (
+        router('announce_form = "reply"', addresses=IPV6),
+        "neighbor advertisements have one form",
+    ),
     "a segment asked all the time": (router("announce_check = 0.5"), "expected 0 (never) or at least 5 seconds"),
     "a segment never asked, and less": (router("announce_check = -1"), "a number of seconds from 0 to 86400"),
     "a second path by the first": (

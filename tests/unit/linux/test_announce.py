@@ -12,8 +12,9 @@ from haagent.linux.announce import (
     NA_FRAME_LENGTH,
     Announcer,
     Frames,
-    announcement,
+    announcements,
     gratuitous_arp,
+    gratuitous_reply,
     unsolicited_na,
 )
 from tests.frames import vectors
@@ -39,7 +40,25 @@ def test_scapy_reads_a_broadcast_request_for_our_own_address() -> None:
 def test_the_captured_frames(name: str) -> None:
     frame = bytes.fromhex(vectors("vrrp.json")[name]["frame_hex"])
     address = frame[22:38] if frame[12:14] == b"\x86\xdd" else frame[28:32]
-    assert announcement(frame[6:12], address, is_router=True) == frame
+    assert announcements(frame[6:12], address, True, "request") == (frame,)
+
+
+def test_scapy_reads_a_reply_whose_target_is_its_sender() -> None:
+    frame = Ether(gratuitous_reply(MAC, bytes((192, 0, 2, 110))))
+    assert (frame.dst, frame.src) == ("ff:ff:ff:ff:ff:ff", "00:00:5e:00:01:3f")
+    arp = frame[ARP]
+    assert (arp.op, arp.psrc, arp.pdst) == (2, "192.0.2.110", "192.0.2.110")
+    assert (arp.hwsrc, arp.hwdst) == ("00:00:5e:00:01:3f", "00:00:5e:00:01:3f")
+    assert len(gratuitous_reply(MAC, bytes(4))) == FRAME_LENGTH
+
+
+def test_both_forms_of_an_address_go_out_behind_each_other_and_ipv6_has_one() -> None:
+    address = bytes((192, 0, 2, 110))
+    assert announcements(MAC, address, False, "both") == (gratuitous_arp(MAC, address), gratuitous_reply(MAC, address))
+    assert announcements(MAC, address, False, "reply") == (gratuitous_reply(MAC, address),)
+    assert announcements(MAC, ADDRESS_IPV6, True, "both") == (unsolicited_na(MAC, ADDRESS_IPV6, True),)
+    assert Frames(MAC, [address, address], form="both").count == 4
+    assert Frames(MAC, [address, address]).count == 2
 
 
 @pytest.mark.parametrize("is_router", [True, False])
@@ -62,7 +81,9 @@ def test_both_families_go_out_together() -> None:
     with ours, theirs:
         mixed = [bytes((192, 0, 2, 1)), ADDRESS_IPV6, bytes((192, 0, 2, 2))]
         assert Announcer(ours).send(Frames(MAC, mixed, is_router=True)) == (3, 0)
-        assert [theirs.recv(100) for _ in mixed] == [announcement(MAC, each, is_router=True) for each in mixed]
+        assert [theirs.recv(100) for _ in mixed] == [
+            frame for each in mixed for frame in announcements(MAC, each, True, "request")
+        ]
 
 
 def test_frames_are_sent_whole_and_in_order() -> None:

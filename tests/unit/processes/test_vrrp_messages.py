@@ -39,6 +39,7 @@ ROUTER = RouterSettings(
     announce_burst=3,
     announce_delay=0.0,
     announce_refresh=9.5,
+    announce_form="both",
     tracked_interfaces=(TrackedInterface("eth1", True, 0), TrackedInterface("eth2", False, -50)),
 )
 REPORT = RouterReport(
