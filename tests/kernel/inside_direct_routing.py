@@ -12,7 +12,9 @@ real server would drop are dropped by the switch: the user-mode kernel has nftab
 import contextlib
 import os
 import re
+import socket
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ import pytest
 from haagent.control.requests import ServerWhy, Why, WhyAnswer
 from haagent.snapshot import RealServerStatus
 from tests.daemon_stage import Daemon, folder, wait_until
+from tests.netns.segment import inside
 
 VIP, TUNNELED, VIP6 = "198.51.100.100", "198.51.100.101", "2001:db8::100"
 PATIENCE = 40.0
@@ -94,8 +97,9 @@ check = ["page"]
 path_check = true
 real_servers = [{{ name = "rs2", address = "198.51.100.12" }}]
 """
+IP = socket.htons(0x0800)  # ETH_P_IP, in the order of the wire
 EVERYWHERE = "listen 80; listen 81; listen [::]:80;"
-PAGE = "location / {{ root {root}; }}"
+PAGE = "location / {{ root {root}; }} location = /who {{ return 200 $remote_addr; }}"
 NGINX = """
 worker_processes 1;
 pid {base}/pid;
@@ -311,6 +315,24 @@ def test_healthy_stays_healthy_and_clients_are_served(stage: Stage) -> None:
     assert table.count("-A -f ") == 5
     assert f"-A -t {VIP}:80" in table
     assert {each.name for each in stage.directors["d1"].status().services} == {"web", "other", "six", "tunnel"}
+
+
+def test_servers_see_the_client_and_their_answers_pass_the_director_by(stage: Stage) -> None:
+    """What a packet socket on the Active director sees between the client and the virtual address: one direction."""
+    client, address = (socket.inet_aton(text) for text in (f"198.51.100.{HOSTS['cl']}", VIP))
+    with inside(f"{PREFIX}-d1"), contextlib.closing(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, IP)) as watcher:
+        watcher.bind(("eth0", socket.ntohs(IP)))
+        watcher.setblocking(False)
+        seen: Counter[str] = Counter()
+        for _ in range(9):
+            assert run("cl", f"curl -sS --max-time 5 http://{VIP}/who") == socket.inet_ntoa(client)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    packet = watcher.recv(2048)
+                    seen["there"] += (packet[12:16], packet[16:20]) == (client, address)
+                    seen["back"] += (packet[12:16], packet[16:20]) == (address, client)
+    assert seen["there"] >= 9 * 2 * 3  # at least SYN, ACK and FIN of each, as they come and as they are sent on
+    assert seen["back"] == 0
 
 
 # ---------------------------------------------------------------------------------------------- the path

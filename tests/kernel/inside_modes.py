@@ -84,6 +84,7 @@ class Tunnels:
     """Real servers that read what is sent to the virtual address, and say how much it was."""
 
     listeners: list[socket.socket] = field(default_factory=list)
+    clients: set[str] = field(default_factory=set)  # as the servers see them
 
     def prepare(self, config: Config) -> None:
         (service,) = config.virtual_services
@@ -100,9 +101,10 @@ class Tunnels:
     def _serve(self, listener: socket.socket, name: str) -> None:
         while True:
             try:
-                connection, _ = listener.accept()
+                connection, client = listener.accept()
             except OSError:
                 return
+            self.clients.add(client[0])
             threading.Thread(target=self._answer, args=(connection, name), daemon=True).start()
 
     def _answer(self, connection: socket.socket, name: str) -> None:
@@ -211,6 +213,7 @@ def test_uploads_pass_a_tunnel_across_a_router(
     good = {f"{name} {len(BODY)} True" for name in REAL}
     assert {post() for _ in range(4)} == good
     assert learned_mtu() == 1500 - overhead
+    assert tunnels.clients == {"198.51.100.200"}
 
     subprocess.run(["ip", "netns", "exec", CLIENT, "nft", "-f", "-"], input=DEAF, text=True, check=True)
     ip(f"-n {CLIENT} route flush cache")
