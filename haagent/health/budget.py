@@ -29,6 +29,16 @@ class Budget:
         else:
             self._held.setdefault(probe.machine, OrderedDict())[probe.id] = probe
 
+    def admits(self, probe: Probe) -> bool:
+        """`ask` and `take` at once where nobody waits and there is room; False: nothing was done."""
+        machine = probe.machine
+        admitted = self._admitted.get(machine, 0)
+        if self._ready or admitted >= self._each_address or len(self._running) >= self._total:
+            return False
+        self._admitted[machine] = admitted + 1
+        self._running[probe.id] = machine
+        return True
+
     def take(self) -> Probe | None:
         """The next that may start now; it counts as running until it is given back."""
         if not self._ready or len(self._running) >= self._total:

@@ -28,7 +28,7 @@ def judge(check: Check, health: Health, passed: bool) -> Health:
     """The verdict after one more result."""
     verdict: HealthState = "up" if passed else "down"
     if health.state == verdict:
-        return Health(verdict)
+        return Health(verdict) if health.streak else health
     streak = health.streak + 1 if health.passing is passed else 1
     if streak >= (check.rise if passed else check.fall):
         return Health(verdict)

@@ -5,13 +5,13 @@ descriptors, must not take healthy servers out of service, nor put a failed one 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import assert_never
 
 from msgspec.structs import replace
 
 from haagent.config.checks import Check, secrets_of
-from haagent.health.check import Health, judge
+from haagent.health.check import Health, HealthState, judge
 from haagent.health.diagnosis import Answer, Question, cause, questions
 from haagent.health.effects import Diagnose, Effect, Report, StartProbe, StopProbe
 from haagent.health.events import DeadlinePassed, Diagnosed, Event, ProbeFinished, ProbesSet
@@ -20,6 +20,8 @@ from haagent.health.schedule import Schedule, lateness
 from haagent.health.transcript import Kept, Transcript
 
 Notes = Callable[[Check, Transcript], tuple[str, ...]]
+NOTHING_KEPT = Kept()
+HEALTHS: dict[HealthState, Health] = {"unknown": Health("unknown"), "up": Health("up"), "down": Health("down")}
 
 
 @dataclass(slots=True)
@@ -28,10 +30,11 @@ class Target:
 
     probe: Probe
     health: Health
+    start: StartProbe
     detail: str | None = None  # the last sentence; None before the first result
     weight: int | None = None  # the last that was asked for
     cause: str = ""  # of the failure that `detail` tells
-    kept: Kept = field(default_factory=Kept)
+    kept: Kept = NOTHING_KEPT
     running: bool = False
     missed_at: float | None = None  # it was due at this instant, but the try before was still running
 
@@ -71,12 +74,12 @@ class ProberCore:
         for id, probe in wanted.items():
             known = self._targets.get(id)
             if known is None:
-                self._targets[id] = Target(probe, Health(probe.health))
+                self._targets[id] = Target(probe, HEALTHS[probe.health], StartProbe(probe))
                 self._schedule.add(id, probe.pace, now)
             elif known.probe.pace != probe.pace:  # the same try, rarer or more often
                 self._schedule.remove(id)
                 self._schedule.add(id, probe.pace, now)
-                known.probe = probe
+                known.probe, known.start = probe, StartProbe(probe)
         return effects
 
     def _forget(self, id: int) -> list[Effect]:
@@ -109,7 +112,7 @@ class ProberCore:
         if is_new:
             target.cause = cause(target.probe.check, tried)
             asked = () if result.passed else questions(target.probe.check, tried, self._hosts())
-        if is_new or (health.state, weight) != (target.health.state, target.weight):
+        if is_new or health.state != target.health.state or weight != target.weight:
             effects.append(Report(id, health.state, result.detail, weight, result.failure, target.cause))
         if asked:
             effects.append(Diagnose(target.probe, tried, asked))
@@ -147,7 +150,7 @@ class ProberCore:
 
 def start(target: Target) -> StartProbe:
     target.running = True
-    return StartProbe(target.probe)
+    return target.start
 
 
 def is_other_try(new: Probe, old: Probe) -> bool:

@@ -1,5 +1,7 @@
 """The way from a check to its try: which conversation, over which kind of socket."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import assert_never
 
 from haagent.config import checks
@@ -45,6 +47,14 @@ def begin(probe: Probe, poller: Poller, done: Done) -> Running:
             return Answered(done, through)
         way = through
     return Exchange(address, port, check.timeout, conversation, poller, done, way)
+
+
+def prepared(probe: Probe) -> Callable[[Poller, Done], Running]:
+    """As `begin`, for one who tries again and again: what is the same each time is done here."""
+    check = probe.check
+    if isinstance(check, checks.HttpCheck) and not probe.through:
+        return partial(http.ask, http.question(check, probe.address, probe.port), way_of(check))
+    return partial(begin, probe)
 
 
 def conversation_of(check: Check, address: str, port: int) -> tuple[Conversation, Way]:

@@ -2,9 +2,10 @@
 
 What is said and what the answer means is a `Conversation`; this file knows sockets and errors alone. A conversation may
 go on elsewhere (a truncated DNS answer is asked for again by TCP, a redirect is followed): another socket to the same
-address, the same deadline. Connections are closed with SO_LINGER 0: thousands of checks a second would otherwise leave
-tens of thousands of sockets in TIME_WAIT. An error that connect(2) returns at once was found by this director's own
-kernel (no route, no free port, a firewall rule); one that comes later came from the network.
+address, the same deadline. Connections end with a reset (SO_LINGER 0, or probes/spares.py, which keeps the socket):
+thousands of checks a second would otherwise leave tens of thousands of sockets in TIME_WAIT. An error that connect(2)
+returns at once was found by this director's own kernel (no route, no free port, a firewall rule); one that comes later
+came from the network.
 """
 
 import asyncio
@@ -12,10 +13,9 @@ import errno
 import os
 import select
 import socket
-import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
@@ -23,11 +23,12 @@ from haagent.config.checks import WireCheck
 from haagent.health.check import Failure
 from haagent.health.probe import ProbeResult
 from haagent.health.transcript import OCTETS, Transcript
-from haagent.probes.poller import Poller, Watch
+from haagent.probes.poller import Poller
+from haagent.probes.spares import RESET_ON_CLOSE, stream
 
 RECEIVE_SIZE = 16384
 DATAGRAM_SIZE = 65536
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+CONNECTING = (errno.EINPROGRESS, 0)
 READABLE = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 FINISHED = select.EPOLLRDHUP | select.EPOLLHUP | select.EPOLLERR
 STALLED = 0.5  # of the timeout: a deadline noticed this late says that we were asleep, not that the peer was
@@ -96,6 +97,8 @@ UDP = Way(socket.SOCK_DGRAM)
 
 
 def way_of(check: WireCheck, kind: socket.SocketKind = socket.SOCK_STREAM, protocol: int = 0) -> Way:
+    if kind is socket.SOCK_STREAM and not (protocol or check.source or check.device or check.mark):
+        return TCP
     return Way(kind, protocol, check.source, check.device, check.mark)
 
 
@@ -141,21 +144,24 @@ class Exchange:
         "_connected",
         "_connected_at",
         "_conversation",
-        "_deadline_at",
-        "_descriptor",
         "_done",
         "_error",
         "_heard",
         "_heard_at",
         "_heard_octets",
+        "_is_ipv6",
+        "_is_spare",
         "_is_stream",
         "_poller",
         "_port",
         "_said",
         "_socket",
+        "_speaks_first",
         "_timeout",
         "_unsent",
         "_way",
+        "deadline_at",
+        "descriptor",
     )
 
     def __init__(
@@ -172,7 +178,8 @@ class Exchange:
         self._poller, self._way = poller, way
         self._done: Done | None = done
         self._began_at = time.monotonic()
-        self._deadline_at = self._began_at + timeout
+        self.deadline_at = self._began_at + timeout
+        self._is_ipv6 = ":" in address
         failure = self._begin(conversation, port, way.kind)
         if failure is not None:
             asyncio.get_running_loop().call_soon(self._finish, failure)
@@ -182,6 +189,7 @@ class Exchange:
         self._is_stream = kind is socket.SOCK_STREAM
         self._connected = False
         self._unsent = conversation.request
+        self._speaks_first = bool(self._unsent)
         self._connected_at = self._heard_at = 0.0
         self._said = self._heard = b""  # the first octets of each direction, for the transcript
         self._heard_octets = 0
@@ -190,21 +198,23 @@ class Exchange:
         return self._connect(kind)
 
     def _connect(self, kind: socket.SocketKind) -> ProbeResult | None:
-        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
+        self._is_spare = self._is_stream and self._way is TCP
+        poller, is_kept = self._poller, False
         try:
-            self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK, self._way.protocol)
-            self._descriptor = self._socket.fileno()
-            if self._is_stream:
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            elif family is socket.AF_INET6:  # else "host unreachable" stays silent
-                self._socket.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
-            else:
-                self._socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
-            if (self._way.source or self._way.device or self._way.mark) and (words := bind(self._socket, self._way)):
+            if self._is_spare:
+                made = poller.spares.take(self._is_ipv6, self._speaks_first)
+                is_kept = made is not None
+                self._socket = made or stream(self._is_ipv6, self._speaks_first)
+                self.descriptor = self._socket.fileno()
+            elif words := self._make(kind):
                 return local(words)
+            assert self._socket is not None
             code = self._socket.connect_ex((self._address, self._port))
-            if code in (0, errno.EINPROGRESS):
-                self._poller.watch(Watch(self._descriptor, self._deadline_at, self._on_events, self._on_deadline))
+            if code in CONNECTING:
+                if is_kept:
+                    poller.watch_kept(self)
+                else:
+                    poller.watch(self)
                 return None
         except OSError as error:
             if self._socket is None and isinstance(error, PermissionError):
@@ -214,7 +224,20 @@ class Exchange:
             return self._remote(code)
         return self._local(code)
 
-    def _on_events(self, events: int) -> None:
+    def _make(self, kind: socket.SocketKind) -> str:
+        """A socket with a way of its own; what is in the way of that, in words, or nothing. Raises OSError."""
+        family = socket.AF_INET6 if self._is_ipv6 else socket.AF_INET
+        made = self._socket = socket.socket(family, kind | socket.SOCK_NONBLOCK, self._way.protocol)
+        self.descriptor = made.fileno()
+        if self._is_stream:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        elif self._is_ipv6:  # else "host unreachable" stays silent
+            made.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+        else:
+            made.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        return bind(made, self._way) if self._way.source or self._way.device or self._way.mark else ""
+
+    def on_events(self, events: int) -> None:
         result: ProbeResult | Exception | None
         try:
             result = self._step(events)
@@ -233,7 +256,7 @@ class Exchange:
         if not self._connected:
             if events & (select.EPOLLERR | select.EPOLLHUP):
                 code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-                return self._remote(code or errno.ECONNRESET)
+                return self._remote(code) if code else None  # none: what a spare socket's last connection left behind
             if not events & select.EPOLLOUT:
                 return None
             self._connected = True
@@ -292,7 +315,7 @@ class Exchange:
         self._unsent = self._unsent[sent:]
         return None
 
-    def _on_deadline(self, late: float) -> None:
+    def on_deadline(self, late: float) -> None:
         if late > STALLED * self._timeout:
             self._finish(local(f"it was {late:.1f} s late"))
         else:
@@ -324,27 +347,29 @@ class Exchange:
     def _finish(self, result: ProbeResult | Exception) -> None:
         done = self._done
         if isinstance(result, ProbeResult):
-            result = replace(result, transcript=self._transcript(result))
+            result = ProbeResult(
+                result.passed, result.detail, result.local, result.weight, result.failure, self._transcript(result)
+            )
         self.close()
         if done is not None:
             done(result)
 
     def _transcript(self, result: ProbeResult) -> Transcript:
-        address, began_at = self._address, self._began_at
+        address, began_at, conversation = self._address, self._began_at, self._conversation
         return Transcript(
             passed=result.passed,
             detail=result.detail,
             local=result.local,
             at=began_at,
-            target=f"[{address}]:{self._port}" if ":" in address else f"{address}:{self._port}",
+            target=f"[{address}]:{self._port}" if self._is_ipv6 else f"{address}:{self._port}",
             source=self._way.source,
             mark=self._way.mark,
             connected_after=self._connected_at - began_at if self._connected else None,
             first_octet_after=self._heard_at - began_at if self._heard_octets else None,
             ended_after=time.monotonic() - began_at,
             error=errno.errorcode.get(self._error, "") if self._error else "",
-            sent=getattr(self._conversation, "plain_said", self._said),
-            received=getattr(self._conversation, "plain_heard", self._heard),
+            sent=getattr(conversation, "plain_said", self._said),
+            received=getattr(conversation, "plain_heard", self._heard),
             received_octets=self._heard_octets,
             notes=getattr(self._conversation, "notes", ()),
         )
@@ -356,10 +381,15 @@ class Exchange:
 
     def _let_go(self) -> None:
         if self._socket is not None:
-            self._poller.forget(self._descriptor)
-            self._socket.close()
+            self._poller.forget(self.descriptor)
+            if not (self._connected and self._is_spare and self._is_kept()):
+                self._socket.close()
             self._socket = None
         self._conversation.close()
+
+    def _is_kept(self) -> bool:
+        assert self._socket is not None
+        return self._poller.spares.keep(self._socket, self._is_ipv6, self._speaks_first)
 
 
 def local(words: str) -> ProbeResult:

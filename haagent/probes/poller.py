@@ -1,10 +1,11 @@
-"""The sockets and deadlines of all probes: one epoll, looked at once every GRAIN while probes run.
+"""The sockets and deadlines of all probes: one epoll, looked at in turns that all probes share.
 
 A check lives for two or three events. Given to the event loop one by one (a reader, a writer, a timer, a task), they
-cost more than the exchange of octets itself; collected for GRAIN seconds, checks share one turn of the loop and one
-system call. A check can so take 40 ms longer than the real server did; an answer that waits outranks its deadline.
-Measured natively with 300 HTTP checks a second on two busy cores, user and system time per check: 146 us at 23 ms,
-171 us at 15 ms, 190 us at 10 ms.
+cost more than the exchange of octets itself; and waking costs as much as a check. So probes that are due start together
+(health/schedule.py), and the epoll is looked at when they have started, until it is empty: most answers of a near
+network are there by then. What is not is looked for FIRST_LOOK later, then after twice as long each time, up to
+LONGEST_LOOK: an answer is noticed late by no more than about the time that it took, nor than LONGEST_LOOK. Deadlines
+are kept to SLACK; an answer that waits outranks its deadline.
 Edge-triggered, so that a socket is registered once and never changed: whoever watches must read until there is no more.
 """
 
@@ -13,20 +14,31 @@ import heapq
 import select
 import time
 from collections.abc import Callable
-from math import ceil
+from typing import Protocol
 
-GRAIN = 0.023  # seconds; whole milliseconds, as uvloop counts, and no divisor of a kernel tick (see bench/checks.py)
+from haagent.probes.spares import Spares
+
+FIRST_LOOK, LONGEST_LOOK = 0.002, 0.016  # seconds
+SLACK = 0.002  # seconds in which deadlines share one turn
 ANY = select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET
 BATCH = 256
 
 
-def next_grain(at: float) -> float:
-    """The first instant of the common grid that is not before `at`: what happens at one instant shares one turn."""
-    return ceil(at / GRAIN) * GRAIN
+class Watched(Protocol):
+    """Who is told: of the epoll event mask of its descriptor, or of the seconds by which its deadline was overrun."""
+
+    @property
+    def descriptor(self) -> int: ...
+    @property
+    def deadline_at(self) -> float: ...
+    @property
+    def on_events(self) -> Callable[[int], None]: ...
+    @property
+    def on_deadline(self) -> Callable[[float], None]: ...
 
 
 class Watch:
-    """One watched socket; not watched any more once `forget` was called."""
+    """One watched descriptor; not watched any more once `forget` was called."""
 
     __slots__ = ("deadline_at", "descriptor", "on_deadline", "on_events")
 
@@ -42,30 +54,36 @@ class Watch:
 
 
 class Poller:
-    """Calls back with the epoll event mask of a socket, or with the seconds by which its deadline was overrun."""
+    """Calls back whoever watches."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._epoll = select.epoll()
-        self._watched: dict[int, Watch] = {}
+        self._watched: dict[int, Watched] = {}
         self._deadlines: list[tuple[float, int]] = []  # heap of (deadline_at, descriptor); stale unless a watch agrees
         self._timer: asyncio.TimerHandle | None = None
+        self._gap = FIRST_LOOK  # until the next look
+        self._is_to_turn = False  # a turn will come without the timer
+        self.spares = Spares()
 
-    def watch(self, watch: Watch) -> None:
+    def watch(self, watch: Watched) -> None:
         """Raises OSError when the kernel has no room (ENOSPC, ENOMEM)."""
         self._epoll.register(watch.descriptor, ANY)
-        self._look_after(watch)
+        self.watch_kept(watch)
 
-    def rewatch(self, watch: Watch) -> None:
+    def rewatch(self, watch: Watched) -> None:
         """For a descriptor that was forgotten and not closed."""
         self._epoll.modify(watch.descriptor, ANY)  # anew, so that an event that was passed over is told again
-        self._look_after(watch)
+        self.watch_kept(watch)
 
-    def _look_after(self, watch: Watch) -> None:
+    def watch_kept(self, watch: Watched) -> None:
+        """For a descriptor that was forgotten and not closed, of which only new events matter."""
         self._watched[watch.descriptor] = watch
         heapq.heappush(self._deadlines, (watch.deadline_at, watch.descriptor))
-        if self._timer is None:
-            self._arm()
+        self._gap = FIRST_LOOK
+        if not self._is_to_turn:
+            self._is_to_turn = True
+            self._loop.call_soon(self.turn)
 
     def forget(self, descriptor: int) -> None:
         """Must come before the descriptor is closed; closing it ends the kernel's side."""
@@ -75,11 +93,15 @@ class Poller:
         """Calls back in the next turn of the loop."""
         self._loop.call_soon(call)
 
-    def _arm(self) -> None:
-        self._timer = self._loop.call_at(next_grain(time.monotonic() + GRAIN / 2), self._tick)
+    def announce_turn(self) -> None:
+        """The caller will call `turn` before it returns to the loop."""
+        self._is_to_turn = True
 
-    def _tick(self) -> None:
-        self._timer = None
+    def turn(self) -> None:
+        """Delivers events and deadlines, and sees to the next turn."""
+        if self._epoll.closed:
+            return
+        self._is_to_turn = True
         self.drain()  # first: after a stall, answers that waited outrank deadlines
         now = time.monotonic()
         while self._deadlines and self._deadlines[0][0] <= now:
@@ -87,24 +109,30 @@ class Poller:
             watch = self._watched.get(descriptor)
             if watch is not None and watch.deadline_at == deadline_at:
                 watch.on_deadline(now - deadline_at)
-        if self._watched:
-            if self._timer is None:
-                self._arm()
-        else:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._is_to_turn = False
+        if not self._watched:
             self._deadlines.clear()
+        elif not self._epoll.closed:
+            gap = self._gap
+            if self._deadlines:
+                gap = max(min(gap, self._deadlines[0][0] + SLACK - now), 0.001)
+            self._timer = self._loop.call_later(gap, self.turn)
+            self._gap = min(2 * self._gap, LONGEST_LOOK)
 
     def drain(self) -> None:
-        """Delivers everything that is ready."""
-        while True:
-            ready = self._epoll.poll(0, BATCH)
+        """Delivers everything that is ready, and what becomes so meanwhile."""
+        watched = self._watched
+        while not self._epoll.closed and (ready := self._epoll.poll(0, BATCH)):
             for descriptor, events in ready:
-                watch = self._watched.get(descriptor)
+                watch = watched.get(descriptor)
                 if watch is not None:
                     watch.on_events(events)
-            if len(ready) < BATCH:
-                return
 
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._epoll.close()
+        self.spares.close()

@@ -18,7 +18,7 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, assert_never
 
@@ -27,22 +27,25 @@ import uvloop
 from haagent.config.checks import IcmpCheck, WireCheck
 from haagent.health.budget import Budget
 from haagent.health.core import ProberCore
-from haagent.health.effects import Diagnose, Report, StartProbe, StopProbe
+from haagent.health.effects import Diagnose, Effect, Report, StartProbe, StopProbe
 from haagent.health.events import DeadlinePassed, Event, ProbeFinished, ProbesSet
 from haagent.health.probe import Probe, ProbeResult
 from haagent.linux import capabilities
 from haagent.linux.capabilities import NET_ADMIN, NET_RAW
-from haagent.probes.begin import begin
-from haagent.probes.exchange import Running
+from haagent.probes.begin import begin, prepared
+from haagent.probes.exchange import Done, Running
 from haagent.probes.notes import notes
-from haagent.probes.poller import Poller, next_grain
+from haagent.probes.poller import Poller
+from haagent.probes.spares import FEW
 from haagent.processes import messages
 from haagent.processes.diagnoser import Diagnoser
 from haagent.processes.frames import FrameReader, frame
 
 CONCURRENT = 2000  # probes at one time; the others queue, their deadlines start when they do
 EACH_ADDRESS = 64  # of them
-RESERVED = 32  # descriptors that are not probes
+RESERVED = 32 + FEW  # descriptors that are not probes
+EARLY = 0.001  # seconds by which uvloop, which counts milliseconds, may wake us before the instant
+AT_ONCE = 16  # probes that start before the answers of others are looked for
 PRIVILEGES = frozenset((NET_ADMIN, NET_RAW))  # that a check may need
 READ_SIZE = 1 << 20
 
@@ -58,13 +61,20 @@ class Prober:
         concurrent = min(CONCURRENT, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - RESERVED)
         self._budget = Budget(concurrent, EACH_ADDRESS)
         self._running: dict[int, Running] = {}
+        self._prepared: dict[int, Callable[[Poller, Done], Running]] = {}
         self._diagnoser = Diagnoser(lambda probe, done: begin(probe, self._poller, done), self.deliver)
         self._wake_up: asyncio.TimerHandle | None = None
         self._wake_up_at: float | None = None
 
     def deliver(self, event: Event) -> None:
         """One event through the core; its effects executed in order; the wake-up armed for what the core says now."""
-        for effect in self._core.handle(event, time.monotonic()):
+        if isinstance(event, ProbesSet):
+            self._prepared.clear()
+        self._execute(self._core.handle(event, time.monotonic()))
+        self._arm()
+
+    def _execute(self, effects: list[Effect]) -> None:
+        for effect in effects:
             match effect:
                 case StartProbe(probe=probe):
                     self._start(probe)
@@ -76,7 +86,6 @@ class Prober:
                     self._diagnoser.take(effect)
                 case _:
                     assert_never(effect)
-        self._arm()
 
     def _arm(self) -> None:
         """The only wake-up; after each event, since any may move the deadline. Firing forgets it, early or not."""
@@ -87,15 +96,31 @@ class Prober:
             self._wake_up.cancel()
         self._wake_up, self._wake_up_at = None, deadline
         if deadline is not None:
-            self._wake_up = self._loop.call_at(next_grain(deadline), self._on_wake_up)
+            self._wake_up = self._loop.call_at(deadline + EARLY, self._on_wake_up)
 
     def _on_wake_up(self) -> None:
+        """Few start, then those that were answered meanwhile go on; the first must not wait for the last."""
         self._wake_up = self._wake_up_at = None
-        self.deliver(DeadlinePassed())
+        self._poller.announce_turn()
+        effects = self._core.handle(DeadlinePassed(), time.monotonic())
+        for first in range(0, len(effects), AT_ONCE):
+            self._execute(effects[first : first + AT_ONCE])
+            self._poller.drain()
+        self._poller.turn()
+        self._arm()
 
     def _start(self, probe: Probe) -> None:
-        self._budget.ask(probe)
-        self._start_queued()
+        if self._budget.admits(probe):
+            self._begin(probe)
+        else:
+            self._budget.ask(probe)
+            self._start_queued()
+
+    def _begin(self, probe: Probe) -> None:
+        begun = self._prepared.get(probe.id)
+        if begun is None:
+            begun = self._prepared[probe.id] = prepared(probe)
+        self._running[probe.id] = begun(self._poller, partial(self._on_result, probe.id))
 
     def _stop(self, id: int) -> None:
         exchange = self._running.pop(id, None)
@@ -109,12 +134,14 @@ class Prober:
     def _on_result(self, id: int, result: ProbeResult | Exception) -> None:
         del self._running[id]
         self._budget.give_back(id)
-        self.deliver(ProbeFinished(id, result if isinstance(result, ProbeResult) else fault(result)))
+        finished = ProbeFinished(id, result if isinstance(result, ProbeResult) else fault(result))
+        if effects := self._core.handle(finished, time.monotonic()):
+            self._execute(effects)  # no result moves the deadline: nothing to arm
         self._start_queued()
 
     def _start_queued(self) -> None:
         while (probe := self._budget.take()) is not None:
-            self._running[probe.id] = begin(probe, self._poller, partial(self._on_result, probe.id))
+            self._begin(probe)
 
     def _report(self, said: Report) -> None:
         report = messages.HealthReported(

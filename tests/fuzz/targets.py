@@ -36,7 +36,7 @@ from haagent.lab.marks import Problem
 from haagent.linux import netlink, rtnetlink
 from haagent.linux.vrrp_socket import Datagram, packet, parse
 from haagent.pool.operator import Override, Version, advance, merge, override_cause
-from haagent.probes.http import HttpConversation
+from haagent.probes.http import HttpConversation, question
 from haagent.processes import (
     accepted,
     kernel_settings,
@@ -265,7 +265,7 @@ ANSWERS = (
 
 def run_http(octets: bytes, random: Random) -> None:
     check = HttpCheck(name="c", body=random.choice(("", "hello")), method=random.choice(("GET", "HEAD")))
-    conversation = HttpConversation(check, "192.0.2.1", 80)
+    conversation = HttpConversation(question(check, "192.0.2.1", 80))
     conversation.connected()
     for piece in pieces(octets, random):
         result = conversation.feed(piece)

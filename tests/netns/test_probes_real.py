@@ -804,7 +804,10 @@ threading.Thread(target=udp, daemon=True).start()
 server = socket.create_server(("0.0.0.0", 8888))
 while True:
     accepted, _ = server.accept()
-    accepted.sendall(words + b"\\n")
+    try:
+        accepted.sendall(words + b"\\n")
+    except OSError:  # a TCP check resets as soon as it is connected
+        pass
     accepted.close()
 """
 

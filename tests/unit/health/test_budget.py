@@ -95,3 +95,20 @@ def test_path_probes_of_one_virtual_address_count_for_their_own_real_servers() -
         )
     assert budget.take() is not None
     assert budget.take() is not None
+
+
+def test_who_is_admitted_at_once_overtakes_nobody_and_counts() -> None:
+    budget = Budget(2, 1)
+    first, same_host, second, third = (
+        Probe(number, TcpCheck(name="t"), f"198.51.100.{host}", 80) for number, host in enumerate((1, 1, 2, 3))
+    )
+    assert budget.admits(first)
+    assert not budget.admits(same_host)
+    budget.ask(same_host)
+    assert budget.admits(second)
+    assert not budget.admits(third)
+    budget.give_back(first.id)  # its place is the waiting one's
+    assert not budget.admits(third)
+    assert budget.take() is same_host
+    budget.give_back(second.id)
+    assert budget.admits(third)

@@ -14,7 +14,7 @@ from haagent.config.model import HttpCheck
 from haagent.health.probe import ProbeResult
 from haagent.probes import http
 from haagent.probes.exchange import Exchange, converse
-from haagent.probes.http import HttpConversation
+from haagent.probes.http import HttpConversation, question
 from haagent.probes.poller import Poller
 
 CHECK = HttpCheck(name="web", timeout=0.3)
@@ -36,7 +36,7 @@ def test_cancelling_closes_the_connection_with_a_reset() -> None:
     async def work(poller: Poller) -> ProbeResult:
         with socket.create_server(("127.0.0.1", 0)) as server:
             results: list[ProbeResult | Exception] = []
-            conversation = HttpConversation(CHECK, "127.0.0.1", 80)
+            conversation = HttpConversation(question(CHECK, "127.0.0.1", 80))
             exchange = Exchange(*server.getsockname(), 30.0, conversation, poller, results.append)
             accepted, _ = server.accept()
             poller.drain()
@@ -116,10 +116,11 @@ def test_a_fault_in_a_conversation_reaches_whoever_awaits() -> None:
 
     async def work(poller: Poller) -> ProbeResult:
         with socket.create_server(("127.0.0.1", 0)) as server:
-            waiting = asyncio.create_task(converse(*server.getsockname(), 5.0, Faulty(CHECK, "127.0.0.1", 80), poller))
+            faulty = Faulty(question(CHECK, "127.0.0.1", 80))
+            waiting = asyncio.create_task(converse(*server.getsockname(), 5.0, faulty, poller))
             await asyncio.sleep(0)
             accepted, _ = server.accept()
-            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok")
             with pytest.raises(Exception, match="on_body"):
                 await waiting
             accepted.close()

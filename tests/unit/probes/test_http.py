@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from haagent.config.model import HttpCheck
 from haagent.health.probe import ProbeResult
 from haagent.probes import http
-from haagent.probes.http import HEADERS_LIMIT, OCTETS_LIMIT, HttpConversation
+from haagent.probes.http import HEADERS_LIMIT, OCTETS_LIMIT, HttpConversation, passed_at_once, question
 from haagent.probes.poller import Poller
 
 TEXT = "webserverisworking"
@@ -243,7 +243,7 @@ def test_the_request(changes: dict[str, object], address: str, port: int, lines:
 
 def judged(parts: list[bytes], **changes: object) -> ProbeResult:
     """The verdict on an answer that comes in these parts and then ends."""
-    conversation = HttpConversation(check(**changes), "192.0.2.11", 80)
+    conversation = HttpConversation(question(check(**changes), "192.0.2.11", 80))
     for part in parts:
         if part and (verdict := conversation.feed(part)) is not None:
             assert isinstance(conversation.heard(), str)
@@ -297,6 +297,28 @@ def test_the_verdict_does_not_depend_on_how_the_answer_is_cut(octets: bytes, cut
     assert (whole.passed, whole.detail) == (cut.passed, cut.detail)
 
 
+@given(answers(), st.booleans())
+def test_an_ordinary_answer_is_judged_as_the_parser_would(octets: bytes, with_text: bool) -> None:
+    asked = question(check(body=TEXT if with_text else ""), "192.0.2.11", 80)
+    at_once = passed_at_once(asked, octets)
+    asked.is_plain = False
+    parsed = HttpConversation(asked).feed(octets)
+    assert at_once is None or at_once == parsed
+
+
+def test_most_answers_need_no_parser() -> None:
+    asked = question(check(body=TEXT), "192.0.2.11", 80)
+    assert passed_at_once(asked, page(b"webserverisworking")) == ProbeResult(True, "HTTP 200")
+    for slow in (
+        page(b"webserverisworking") + b"x",
+        page(b"webserverisworking")[:-1],
+        page(b"webserverisworking").replace(b"Length", b"Length: 18\r\nContent-Length"),
+        CHUNKED + b"12\r\nwebserverisworking\r\n0\r\n\r\n",
+        page(b"another"),
+    ):
+        assert passed_at_once(asked, slow) is None
+
+
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=6), st.integers(0, 300))
 def test_a_text_in_the_body_is_found_wherever_the_cuts_fall(body: bytes, cuts: list[int], at: int) -> None:
     body = body[:at] + TEXT.encode() + body[at:]
@@ -309,7 +331,7 @@ def test_a_text_in_the_body_is_found_wherever_the_cuts_fall(body: bytes, cuts: l
 def test_parser_and_conversation_go_without_the_collector() -> None:
     gc.disable()
     try:
-        conversation = HttpConversation(check(), "192.0.2.11", 80)
+        conversation = HttpConversation(question(check(), "192.0.2.11", 80))
         conversation.feed(page(b"x"))
         conversation.close()
         gone = weakref.ref(conversation)

@@ -5,7 +5,7 @@ import select
 import socket
 import time
 
-from haagent.probes.poller import GRAIN, Poller, Watch, next_grain
+from haagent.probes.poller import LONGEST_LOOK, Poller, Watch
 
 
 def never(_: float) -> None:
@@ -88,7 +88,47 @@ def test_deadlines_come_in_their_order_and_not_for_the_forgotten() -> None:
     assert asyncio.run(work()) == [3, 1, 0]
 
 
-def test_the_grid() -> None:
-    assert next_grain(GRAIN * 1.5) == GRAIN * 2
-    for at in (0.0, 0.123, 1234.5678, 98765.4321):
-        assert at <= next_grain(at) < at + GRAIN
+def test_a_kept_descriptor_tells_of_new_events_alone() -> None:
+    async def work() -> list[str]:
+        poller, heard = Poller(asyncio.get_running_loop()), []
+        a, b = socket.socketpair()
+        far = time.monotonic() + 1000.0
+        with a, b:
+            poller.watch(Watch(a.fileno(), far, lambda events: heard.append("first"), never))
+            poller.drain()
+            poller.forget(a.fileno())
+            b.send(b"x")
+            poller.drain()
+            poller.watch_kept(Watch(a.fileno(), far, lambda events: heard.append("second"), never))
+            poller.drain()
+            heard.append("silent")
+            b.send(b"y")
+            poller.drain()
+            poller.close()
+        return heard
+
+    assert asyncio.run(work()) == ["first", "silent", "second"]
+
+
+def test_it_looks_rarely_where_nothing_comes_and_not_at_all_where_nothing_is_watched() -> None:
+    async def work() -> list[int]:
+        poller, looks = Poller(asyncio.get_running_loop()), []
+        a, b = socket.socketpair()
+        with a, b:
+            real = poller.drain
+            poller.drain = lambda: (looks.append(1), real())[1]  # type: ignore[method-assign]
+            poller.watch(Watch(a.fileno(), time.monotonic() + 1000.0, lambda events: None, never))
+            await asyncio.sleep(0.3)
+            seen = [len(looks)]
+            poller.forget(a.fileno())
+            await asyncio.sleep(0.1)
+            seen.append(len(looks))
+            await asyncio.sleep(0.1)
+            seen.append(len(looks))
+            poller.close()
+        return seen
+
+    watched, ended, idle = asyncio.run(work())
+    assert 2 <= watched <= 5 + 0.3 / LONGEST_LOOK
+    assert ended <= watched + 1
+    assert idle == ended
