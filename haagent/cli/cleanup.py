@@ -2,7 +2,8 @@
 
 An address that stays behind answers ARP beside the new Active router's, for as long as nobody deletes it. Ours are
 those that carry our protocol number (IFA_PROTO, kernel 5.18), and those that the configuration gives to a virtual
-router which is not their owner (priority 255). Nothing else is touched. Exit 0 done or nothing to do, 1 not possible.
+router which is not their owner (priority 255). Interfaces with a virtual MAC address that we made go, with what is on
+them. Nothing else is touched. Exit 0 done or nothing to do, 1 not possible.
 """
 
 import argparse
@@ -20,10 +21,12 @@ from haagent.cli.options import add_configuration
 from haagent.config.load import load
 from haagent.config.model import Config
 from haagent.control.paths import accepted_file, lock_file
+from haagent.linux import macvlan
 from haagent.linux.netlink import NetlinkFailure, NetlinkSocket, split_messages
 from haagent.linux.rtnetlink import AddressHeard, LinkHeard, delete_address, get_addresses, get_links, parse
 from haagent.processes import accepted
 from haagent.vrrp.advertisement import PRIORITY_OWNER
+from haagent.vrrp.virtual_mac import router_of
 
 _GONE = (0, 99, 19)  # done; EADDRNOTAVAIL, ENODEV: somebody else did it
 
@@ -56,11 +59,16 @@ def run(options: argparse.Namespace) -> int:
     if isinstance(sock, NetlinkFailure):
         return complain(f"no netlink socket: {sock.text}")
     try:
-        held = observe(sock)
-        if isinstance(held, NetlinkFailure):
-            return complain(f"the addresses cannot be read: {held.text}")
-        doomed = left_behind(held, configs, takes_unknown=not others_run(configs[0]))
-        return release(sock, held, doomed)
+        seen = observe(sock)
+        if isinstance(seen, NetlinkFailure):
+            return complain(f"the addresses cannot be read: {seen.text}")
+        links, held = seen
+        takes_unknown = not others_run(configs[0])
+        made = interfaces_left(links, configs, takes_unknown=takes_unknown)
+        code = remove(sock, made)
+        held = [each for each in held if each.heard.index not in {link.index for link in made}]
+        doomed = left_behind(held, configs, takes_unknown=takes_unknown)
+        return (release(sock, held, doomed) if doomed or not made else 0) or code
     finally:
         sock.close()
 
@@ -112,16 +120,31 @@ def others_run(config: Config) -> bool:
 # ---------------------------------------------------------------------- which addresses
 
 
-def observe(sock: NetlinkSocket) -> list[Held] | NetlinkFailure:
-    """Every address of every interface."""
+def observe(sock: NetlinkSocket) -> tuple[list[LinkHeard], list[Held]] | NetlinkFailure:
+    """Every interface, and every address of every one."""
     links, addresses = sock.dump(get_links()), sock.dump(get_addresses())
     if isinstance(links, NetlinkFailure):
         return links
     if isinstance(addresses, NetlinkFailure):
         return addresses
     heard = [parse(message) for octets in (*links, *addresses) for message in split_messages(octets)]
-    names = {each.index: each.name for each in heard if isinstance(each, LinkHeard)}
-    return [Held(names.get(each.index, "?"), each) for each in heard if isinstance(each, AddressHeard)]
+    found = [each for each in heard if isinstance(each, LinkHeard)]
+    names = {each.index: each.name for each in found}
+    return found, [Held(names.get(each.index, "?"), each) for each in heard if isinstance(each, AddressHeard)]
+
+
+def interfaces_left(links: Iterable[LinkHeard], configs: Iterable[Config], *, takes_unknown: bool) -> list[LinkHeard]:
+    """Those with a virtual MAC address that a vrrp process made. `takes_unknown`: also of routers that no
+    configuration has any more."""
+    links = list(links)
+    indices = {each.name: each.index for each in links}
+    configured = {
+        (len(ip_address(router.virtual_addresses[0].address).packed), router.vrid, indices.get(router.interface, 0))
+        for config in configs
+        for router in config.virtual_routers
+    }
+    made = ((each, router_of(each.name, each.mac)) for each in links)
+    return [each for each, router in made if router is not None and (takes_unknown or router in configured)]
 
 
 def left_behind(held: Iterable[Held], configs: Iterable[Config], *, takes_unknown: bool) -> list[Held]:
@@ -144,6 +167,16 @@ def left_behind(held: Iterable[Held], configs: Iterable[Config], *, takes_unknow
 
 
 # ---------------------------------------------------------------------- how they go
+
+
+def remove(sock: NetlinkSocket, interfaces: list[LinkHeard]) -> int:
+    code = 0
+    for each, error in zip(interfaces, sock.request([macvlan.delete(each.index) for each in interfaces]), strict=True):
+        if error in _GONE:
+            print(f"removed {each.name} with the MAC address {each.mac.hex(':')}")
+        else:
+            code = complain(f"{each.name} cannot be removed: {os.strerror(error)}")
+    return code
 
 
 def release(sock: NetlinkSocket, held: list[Held], doomed: list[Held]) -> int:

@@ -202,6 +202,7 @@ class VirtualRouter(Struct, frozen=True, kw_only=True):
     sticky: bool = False  # an incumbent keeps against a higher priority: it advertises 254
     hold_off: float = 0.0  # at start: for at most so long wait for a first frame on the interface
     auth_hmac: AuthHmac | None = None
+    virtual_mac: bool = False  # the addresses have the virtual router's MAC address (RFC 9568 section 7.3)
     track: tuple[Track, ...] = ()
 
 

@@ -25,6 +25,7 @@ def router_checks(routers: Iterable[Draft]) -> Iterator[Found]:
         yield from _auth_hmac(router)
         yield from _questions(router)
         yield from _form(router)
+        yield from _virtual_mac(router)
 
 
 def family_of(router: Draft) -> int | None:
@@ -127,6 +128,13 @@ def _auth_hmac(router: Draft) -> Iterator[Found]:
     active = auth.get("active_key")
     if ids and active is not None and active not in ids:
         yield Found(auth.at("active_key"), f"there is no key {active}; the keys are {', '.join(map(str, sorted(ids)))}")
+
+
+def _virtual_mac(router: Draft) -> Iterator[Found]:
+    if router.get("virtual_mac") and router.get("priority") == 255:
+        yield Found(
+            router.at("virtual_mac"), "does not go with priority 255: an owner's addresses are the interface's own"
+        )
 
 
 def _peers(router: Draft, owner: Draft, key: str) -> Iterator[Found]:

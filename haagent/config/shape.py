@@ -220,6 +220,7 @@ VIRTUAL_ROUTER = Table(
         "sticky": Key(BOOLEAN),
         "hold_off": Key(seconds(0, 3600)),
         "auth_hmac": Key(AUTH_HMAC),
+        "virtual_mac": Key(BOOLEAN),
         "track": Key(ListOf(TRACK, "an array of tables")),
     },
 )

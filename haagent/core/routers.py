@@ -41,6 +41,7 @@ def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:
         sticky=router.sticky,
         hold_off=router.hold_off,
         group=group,
+        virtual_mac=router.virtual_mac,
         auth_hmac=AuthHmac(
             tuple(KeyFile(each.id, each.file) for each in router.auth_hmac.keys),
             router.auth_hmac.active_key,

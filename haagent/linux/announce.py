@@ -167,5 +167,13 @@ class Announcer:
             sent += done
         return sent, 0
 
+    def send_frame(self, frame: bytes) -> int:
+        """One, whatever it is; errno, or 0."""
+        try:
+            self._socket.send(frame)
+        except OSError as error:
+            return error.errno or errno.EIO
+        return 0
+
     def close(self) -> None:
         self._socket.close()

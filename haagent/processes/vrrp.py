@@ -22,12 +22,14 @@ from time import monotonic, time
 
 from haagent.linux.addresses import AddressHolder
 from haagent.linux.links import Links
+from haagent.linux.macvlan import multicast_frame
 from haagent.linux.net_counters import frames_received
 from haagent.linux.realtime import become_punctual
 from haagent.linux.sysctls import forwards_ipv6
 from haagent.linux.vrrp_socket import VrrpSocket, packet
 from haagent.processes.key_files import read_secrets
 from haagent.processes.vrrp_director import DirectorLink
+from haagent.processes.vrrp_macvlans import Macvlans
 from haagent.processes.vrrp_messages import (
     Announce,
     HandOver,
@@ -43,10 +45,13 @@ from haagent.processes.vrrp_messages import (
 )
 from haagent.processes.vrrp_ports import Ports
 from haagent.processes.vrrp_report import REPORT_INTERVAL, Reporter
-from haagent.vrrp.advertisement import PRIORITY_OWNER, PRIORITY_RELEASE
+from haagent.vrrp.address import is_link_local
+from haagent.vrrp.advertisement import GROUPS, PRIORITY_OWNER, PRIORITY_RELEASE
 from haagent.vrrp.effects import AnnounceAddresses, SendAdvertisement, SetAddresses
-from haagent.vrrp.settings import Interface
+from haagent.vrrp.settings import Interface, RouterSettings
 from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
+from haagent.vrrp.virtual_mac import virtual_mac
+from haagent.vrrp.virtual_router import Address
 
 EXIT_NO_PRIVILEGE = 77
 AUDIT_INTERVAL = 10.0  # seconds between comparisons of all addresses with the kernel
@@ -69,6 +74,7 @@ class VrrpProcess:
         self._detail = detail
         self._reporter = Reporter()
         self._ports = Ports()
+        self._macvlans = Macvlans()
         holder.announcers = self._ports.announcers
         self._interfaces: dict[str, Interface] = {}
         self._secrets: dict[str, bytes | str] = {}
@@ -197,6 +203,7 @@ class VrrpProcess:
         self._execute(self._speaker.abandon(now), now)
         while self._holder.is_busy:
             self._holder.work()
+        self._macvlans.close()
 
     # ------------------------------------------------------------------ what comes in
 
@@ -232,6 +239,7 @@ class VrrpProcess:
                 effects = self._speaker.set_routers(routers, now, self._secrets)
                 effects += self._prepare(now)
                 self._execute(effects, now)
+                self._macvlans.keep(name for name, each in self._speaker.machines.items() if each.settings.virtual_mac)
                 self._holder.forget(set(self._holder.prepared_routers()) - set(self._speaker.machines))
                 self._reporter.want_all(self._speaker)
             case SetTracking(tracking):
@@ -252,29 +260,41 @@ class VrrpProcess:
     def _prepare(self, now: float) -> list[SpeakerEffect]:
         """Open sockets and encode batches for every router whose interface is there."""
         effects: list[SpeakerEffect] = []
+        missing: dict[str, str] = {}  # routers without the interface of their virtual MAC address
         for machine in self._speaker.machines.values():
             settings = machine.settings
             opened = [self._open(name, octets) for name, octets, _ in settings.places]
             interface = self._interfaces.get(settings.interface)
             if interface is None or not opened[0]:
                 continue
+            place: Interface | str = interface
+            if settings.virtual_mac:
+                place = self._macvlans.place(settings, interface, self._interfaces)
+                missing[settings.name] = place if isinstance(place, str) else ""
+            if isinstance(place, str):
+                continue
+            if place is not interface:
+                self._ports.lend(interface.index, place.index)
             virtual = settings.virtual_addresses + settings.unadvertised_addresses
             own = {octets for octets, _ in virtual}
             is_another = self._holder.prepare(
                 settings.name,
-                interface.index,
-                interface.mac,
+                place.index,
+                place.mac,
                 virtual,
-                tuple(each for each in interface.addresses if each[0] not in own),
+                tuple(
+                    each for each in interface.addresses if each[0] not in own and _is_routed(each, place, interface)
+                ),
                 is_owner=settings.priority == PRIORITY_OWNER,
                 is_router=settings.octets == 16 and forwards_ipv6(settings.interface),
                 form=settings.announce_form,
             )
             if is_another and machine.state_name == "active":
+                self._holder.set_addresses(settings.name, held=True)
                 effects += self._speaker.segment_changed(settings.interface, now)
         machines = (*self._speaker.machines.values(), *self._speaker.retired.values())
         self._ports.keep((name, octets) for machine in machines for name, octets, _ in machine.settings.places)
-        return effects
+        return effects + self._speaker.set_virtual_macs(missing, now)
 
     def _open(self, name: str, octets: int) -> bool:
         interface = self._interfaces.get(name)
@@ -288,6 +308,7 @@ class VrrpProcess:
                 case SendAdvertisement(router, priority):
                     self._send(router, priority, now)
                 case SetAddresses(router, held):
+                    self._macvlans.hold(router, held)
                     self._holder.set_addresses(router, held)
                 case AnnounceAddresses(router):
                     self._holder.announce(router)
@@ -301,10 +322,20 @@ class VrrpProcess:
         for each in self._speaker.utterance(router, priority, now):
             sock = self._socket(each.interface, len(each.source))
             octets = packet(each.message, each.source, each.destination)
+            if machine.settings.virtual_mac and each.destination in GROUPS.values():
+                failure = self._send_frame(machine.settings, octets, each.destination) or failure
+                continue
             failure = (sock.send(octets, each.destination) if sock else errno.ENODEV) or failure
         machine.counters["send_failures" if failure else "advertisements_sent"] += 1
         if priority == PRIORITY_RELEASE and not failure:
             machine.counters["priority_zero_sent"] += 1
+
+    def _send_frame(self, settings: RouterSettings, octets: bytes, destination: bytes) -> int:
+        """RFC 9568 section 7.2: from the virtual router's MAC address. By the interface below, which is up."""
+        there = self._interfaces.get(settings.interface)
+        port = self._ports.by_index.get(there.index) if there else None
+        mac = virtual_mac(settings.octets, settings.vrid)
+        return port.announcer.send_frame(multicast_frame(mac, octets, destination)) if port else errno.ENODEV
 
     def _socket(self, interface: str, octets: int) -> VrrpSocket | None:
         there = self._interfaces.get(interface)
@@ -354,6 +385,12 @@ def main(arguments: list[str] | None = None) -> int:
             process.take(file.read(), monotonic())
     process.run(stop)
     return 0
+
+
+def _is_routed(own: Address, place: Interface, below: Interface) -> bool:
+    """Whether what `own` covers is reached without a route by `place`: link-local addresses have one on each
+    interface."""
+    return place is below or not is_link_local(own[0])
 
 
 def _stop_descriptor() -> int:

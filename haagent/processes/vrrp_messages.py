@@ -251,6 +251,7 @@ def _router_out(router: RouterSettings) -> dict[str, Any]:
         "also_via": None
         if router.also_via is None
         else {"interface": router.also_via.interface, "peers": [dotted(each) for each in router.also_via.peers]},
+        "virtual_mac": router.virtual_mac,
         "auth_hmac": None if router.auth_hmac is None else asdict(router.auth_hmac),
     }
 
@@ -289,6 +290,7 @@ def _router_in(body: dict[str, Any]) -> RouterSettings:
         unicast_peers=None if _present(body, "unicast_peers") is None else _hosts(body, "unicast_peers"),
         minimum_ttl=_whole(body, "minimum_ttl", 0, 255),
         also_via=None if _present(body, "also_via") is None else _second_path(_table(body["also_via"], "also_via")),
+        virtual_mac=_flag(body, "virtual_mac"),
         auth_hmac=None if _present(body, "auth_hmac") is None else _auth_hmac(_table(body["auth_hmac"], "auth_hmac")),
     )
 

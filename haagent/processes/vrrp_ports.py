@@ -47,6 +47,10 @@ class Ports:
             port.sockets[octets] = opened
         return True
 
+    def lend(self, index: int, other: int) -> None:
+        """What is announced on the interface `other` goes out by the one below it, `index`."""
+        self.announcers[other] = self.announcers[index]
+
     def close(self, index: int) -> None:
         port = self.by_index.pop(index, None)
         self.announcers.pop(index, None)

@@ -7,6 +7,7 @@ from haagent.vrrp.auth_hmac import AuthHmac, Secrets, why_no_key
 from haagent.vrrp.path import SecondPath, choose, why_none
 from haagent.vrrp.virtual_router import HIGHEST_PRIORITY, Address, Path, VirtualRouter
 
+NO_VIRTUAL_MAC = "waiting for the interface of its virtual MAC address"
 LOWEST_PRIORITY = 1  # tracking leaves this much of a priority, and at most the highest; the owner's 255 is never moved
 
 
@@ -50,6 +51,7 @@ class RouterSettings:
     hold_off: float = 0.0
     group: str = ""  # empty: it moves by itself
     auth_hmac: AuthHmac | None = None
+    virtual_mac: bool = False  # the addresses are on an interface with the virtual router's MAC address
 
     @property
     def octets(self) -> int:
@@ -120,6 +122,7 @@ class Surroundings:
     virtual: frozenset[tuple[str, bytes]] = frozenset()  # (interface, address) of every configured router
     links: Mapping[TrackedInterface, bool] = field(default_factory=dict)  # is it up, where a delay decides that
     secrets: Secrets = field(default_factory=dict, repr=False)
+    no_virtual_mac: Mapping[str, str] = field(default_factory=dict)  # router -> why; empty: it has it
 
 
 def terms(settings: RouterSettings, surroundings: Surroundings) -> tuple[Term, ...]:
@@ -157,6 +160,8 @@ def resolve(settings: RouterSettings, surroundings: Surroundings) -> VirtualRout
     if fault := surroundings.tracking.get(settings.name, Tracking()).fault:
         return Fault(fault)
     if settings.auth_hmac and (sentence := why_no_key(settings.auth_hmac, surroundings.secrets)):
+        return Fault(sentence)
+    if settings.virtual_mac and (sentence := surroundings.no_virtual_mac.get(settings.name, NO_VIRTUAL_MAC)):
         return Fault(sentence)
     paths = _paths(settings, interface, surroundings)
     if isinstance(paths, Fault):

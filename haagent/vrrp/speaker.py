@@ -223,6 +223,13 @@ class Speaker:
         )
         return self._resolve_all(now)
 
+    def set_virtual_macs(self, missing: dict[str, str], now: Instant) -> list[SpeakerEffect]:
+        """Router -> why the interface with its virtual MAC address is not there; empty: it is."""
+        if missing == self._surroundings.no_virtual_mac:
+            return []
+        self._surroundings = replace(self._surroundings, no_virtual_mac=missing)
+        return self._resolve_all(now)
+
     def set_tracking(self, tracking: dict[str, Tracking], now: Instant) -> list[SpeakerEffect]:
         """The director's word on every tracked router; routers that are not named have neither fault nor term."""
         self.retired = {}

@@ -133,3 +133,27 @@ def test_an_ipv6_address_goes_too(segment: Segment, tmp_path: Path) -> None:
     assert sorted(done.stdout.splitlines()) == [f"released {VIRTUAL}/24 on eth0", "released 2001:db8::64/64 on eth0"]
     assert "2001:db8::64" not in host.run("ip", "-6", "addr", "show", "dev", "eth0")
     assert "fe80::" in host.run("ip", "-6", "addr", "show", "dev", "eth0")
+
+
+def test_an_interface_with_a_virtual_mac_address_goes_and_a_stranger_of_the_kind_stays(
+    segment: Segment, tmp_path: Path
+) -> None:
+    host = segment.hosts["a"]
+    folder = configure(tmp_path, VIRTUAL)
+    file = folder / "all.toml"
+    file.write_text(file.read_text() + "virtual_mac = true\n")
+    process = start(segment, folder)
+    assert wait_until(lambda: f"{VIRTUAL}/24" in host.run("ip", "-o", "addr", "show", "up"))
+    assert not host.has(VIRTUAL)
+    made = host.run("ip", "-o", "link", "show", "type", "macvlan").split()[1].split("@")[0]
+    host.run("ip", "link", "add", "vrrp4-2-52", "link", "eth0", "type", "macvlan", "mode", "bridge")  # FRR's
+    host.run("ip", "link", "set", "vrrp4-2-52", "address", "00:00:5e:00:01:34")
+    kill_daemon(process)
+    assert f"{VIRTUAL}/24" in host.run("ip", "-o", "addr", "show", "up")
+    done = cleanup(host, folder)
+    assert (done.returncode, done.stdout) == (0, f"removed {made} with the MAC address 00:00:5e:00:01:33\n"), (
+        done.stderr
+    )
+    assert VIRTUAL not in host.run("ip", "addr")
+    assert "vrrp4-2-52" in host.run("ip", "link")
+    assert cleanup(host, folder).stdout == "no virtual address was left behind\n"

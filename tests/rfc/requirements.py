@@ -21,6 +21,7 @@ SOCKET = "tests/unit/linux/test_vrrp_socket.py"
 ANNOUNCE = "tests/unit/linux/test_announce.py"
 TIMERS = "tests/unit/vrrp/test_timers.py"
 FAMILIES = "tests/netns/test_families.py"
+MAC = "tests/netns/test_virtual_mac.py"
 PROCESS = "tests/netns/test_vrrp_process.py"
 CONFIG = "tests/unit/config"
 
@@ -136,7 +137,8 @@ REQUIREMENTS = (
     Requirement("RFC9568-6.4.2-3", "MUST NOT", "A Backup router sends router advertisements for the virtual router.",
         why="No router advertisements are sent in any state: a director is no IPv6 router for its clients."),
     Requirement("RFC9568-6.4.2-4", "MUST", "A Backup router discards frames to the virtual router's MAC address.",
-        why="Holds without a test: without a virtual MAC, which is the default, no interface has that address."),
+        of(MAC, "test_one_mac_address_before_and_after_a_takeover_and_a_mute_backup"), of(MAC, "test_a_split_heals"),
+        why="With `virtual_mac = true` the interface that has it is down. Without, the default, there is none."),
     Requirement("RFC9568-6.4.2-5", "MUST NOT", "A Backup router accepts packets to the virtual addresses.",
         of("tests/unit/vrrp/test_router.py", "test_addresses_follow_the_state"),
         of(PROCESS, "test_election_and_what_the_director_hears")),
@@ -177,8 +179,10 @@ REQUIREMENTS = (
         " addresses.", of(FAMILIES, "test_virtual_addresses_of_ipv6_are_usable_at_once_and_never_a_source"),
         of(FAMILIES, "test_one_vrid_in_both_families_moves_separately")),
     Requirement("RFC9568-6.4.3-3", "MUST", "The answers carry the virtual router's MAC address.",
-        why="Not by default: the interface's own MAC address answers, and announcements move it. Linux needs a macvlan"
-            " for the other way."),
+        of(MAC, "test_one_mac_address_before_and_after_a_takeover_and_a_mute_backup"),
+        of(MAC, "test_advertisements_and_announcements_come_from_it_and_nothing_else_for_it"),
+        why="With `virtual_mac = true`. By default the interface's own MAC address answers, and announcements move"
+            " it."),
     Requirement("RFC9568-6.4.3-4", "MUST", "An Active router sends router advertisements for the virtual router.",
         why="A director is no IPv6 router for its clients; a router advertisement daemon is."),
     Requirement("RFC9568-6.4.3-5", "MUST", "At a shutdown: send priority 0, then Initialize.",
@@ -231,14 +235,19 @@ REQUIREMENTS = (
         of(CODEC, "test_encodes_the_captured_bytes", "test_encodes_the_captured_ipv6_bytes"),
         of(SPEAKER, "test_messages_are_prepared")),
     Requirement("RFC9568-7.2-2", "MUST", "The frame's source is the virtual router's MAC address.",
-        why="Not by default, as with keepalived without `use_vmac`: switches learn from announcements instead."),
+        of(MAC, "test_advertisements_and_announcements_come_from_it_and_nothing_else_for_it"),
+        of(MAC, "test_one_mac_address_before_and_after_a_takeover_and_a_mute_backup"),
+        why="With `virtual_mac = true`, for multicast. By default not, as with keepalived without `use_vmac`: switches"
+            " learn from announcements instead."),
     # ------------------------------------------------------------------------------------------ 8 operation
     Requirement("RFC9568-8.2.2-1", "SHOULD NOT", "Duplicate address detection runs for an owned virtual address: the"
         " previous Active router may answer.",
         of(FAMILIES, "test_virtual_addresses_of_ipv6_are_usable_at_once_and_never_a_source"),
         of("tests/unit/linux/test_rtnetlink.py", "test_an_added_ipv6_address_is_usable_at_once_and_no_source")),
     Requirement("RFC9568-8.2.2-2", "MUST NOT", "An IPv6 interface identifier is made from the virtual MAC address.",
-        why="Holds: there is no interface with that MAC address unless somebody makes one."),
+        of("tests/unit/linux/test_macvlan.py", "test_parameters"),
+        of(MAC, "test_no_address_is_made_from_it"),
+        why="With `virtual_mac = true`; by default no interface has that MAC address."),
     Requirement("RFC9568-8.3.1-1", "SHOULD NOT", "Packets to the virtual address are forwarded by a router that is not"
         " its owner.", why="They are delivered: the address is on the interface."),
     Requirement("RFC9568-8.4-1", "MAY", "Versions 2 and 3 are spoken at once while a network is moved.",

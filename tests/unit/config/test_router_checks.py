@@ -69,6 +69,10 @@ WRONG = {
         router('unicast_peers = ["fe80::2", "2001:db8::2"]', addresses=IPV6),
         "one source cannot reach both",
     ),
+    "an owner with a virtual MAC address": (
+        router("priority = { d1 = 255, d2 = 100 }", "virtual_mac = true"),
+        "does not go with priority 255",
+    ),
     "no keys": (router("auth_hmac = { keys = [], active_key = 1 }"), "expected an array of tables, at least 1"),
     "a key twice": (router(f"auth_hmac = {{ keys = [{KEY}, {KEY}], active_key = 1 }}"), "there is a key 1 already"),
     "an unknown key": (
@@ -118,6 +122,7 @@ RIGHT = {
         f'auth_hmac = {{ keys = [{KEY}, {{ id = 2, file = "/etc/haagent/vrrp.2" }}], active_key = 2,'
         ' mode = "receive_only", anti_replay = "monotonic", time_window = 5 }'
     ),
+    "a virtual MAC address": router("virtual_mac = true"),
     "signed, version 2": router("version = 2", f"auth_hmac = {{ keys = [{KEY}], active_key = 1 }}"),
     "the second path of another family": router(name="b", interface="eth1", addresses=IPV6)
     + router('also_via = { interface = "eth1", peers = ["203.0.113.2"] }'),

@@ -5,6 +5,7 @@ import pytest
 from haagent.vrrp.advertisement import GROUPS, MULTICAST_GROUP
 from haagent.vrrp.path import SecondPath
 from haagent.vrrp.settings import (
+    NO_VIRTUAL_MAC,
     Fault,
     Interface,
     RouterSettings,
@@ -213,3 +214,12 @@ def test_who_may_speak_where(settings: RouterSettings, interface: str, peers: tu
 def test_where_a_router_is_heard() -> None:
     assert SETTINGS.places == (("eth0", 4, 51),)
     assert replace(SETTINGS6, also_via=SecondPath("eth1", (GLOBAL,))).places == (("eth0", 16, 51), ("eth1", 16, 51))
+
+
+def test_a_virtual_mac_address_is_waited_for() -> None:
+    settings = replace(SETTINGS, virtual_mac=True)
+    there = surroundings(ETH0)
+    assert resolve(settings, there) == Fault(NO_VIRTUAL_MAC)
+    assert resolve(settings, replace(there, no_virtual_mac={"web": "eth0 is busy"})) == Fault("eth0 is busy")
+    assert isinstance(resolve(settings, replace(there, no_virtual_mac={"web": ""})), VirtualRouter)
+    assert isinstance(resolve(SETTINGS, replace(there, no_virtual_mac={"web": "eth0 is busy"})), VirtualRouter)
