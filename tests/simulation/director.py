@@ -292,7 +292,8 @@ class SpeakerCore:
             self._execute(effects)
 
     def _arm(self) -> None:
-        self._end_if_left()
+        if self.speaker.is_stopping:
+            self._end_if_left()
         due = self.speaker.next_deadline()
         if due is None or self._host.core is not self:
             return
@@ -302,6 +303,8 @@ class SpeakerCore:
             self._world.at(at, self.wake, at)
 
     def _execute(self, effects: list[SpeakerEffect]) -> None:
+        if not effects:
+            return
         for effect in effects:
             match effect:
                 case SendAdvertisement(router, priority):
@@ -318,8 +321,7 @@ class SpeakerCore:
                     self._world.watch.transition(self._host.index, effect)
                     if self._host.pool is not None:
                         self._host.pool.transition(effect)
-        if effects:
-            self._world.watch.check_levels(self._host, self)
+        self._world.watch.check_levels(self._host, self)
 
     def _begin(self, router: str) -> None:
         if self._host.kernel.latency:

@@ -134,6 +134,8 @@ class Watch:
             held = settings.virtual_addresses[0][0] in host.kernel.addresses
             if applied is not None and held is not applied and router not in core.damaged:
                 self.violated(f"director {host.index} applied hold={applied} {router}, the kernel has {held}")
+        if len(host.settings) == 1:
+            return
         grouped = {core.wanted.get(each.name) for each in host.settings if each.group}
         if len(grouped) > 1:
             self.violated(f"director {host.index} is asked to hold one part of a group and not the other")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tests.simulation.director import Director
     from tests.simulation.world import World
 
+MULTICAST = frozenset(GROUPS.values())
 CLIENTS = 2
 DELAY = 0.004  # seconds, at most, while nothing disturbs
 DUPLICATED = 0.01  # of all datagrams, always
@@ -45,9 +46,10 @@ class Segment:
     def send(self, sender: int, datagram: Outgoing) -> None:
         """Multicast to every other director, or unicast to the one that has the address."""
         world = self._world
-        is_multicast = datagram.destination in GROUPS.values()
+        is_multicast = datagram.destination in MULTICAST
+        is_troubled = bool(self.cuts or self.loss)
         for receiver in world.directors:
-            if receiver.index == sender or not self._passes(sender, receiver.index):
+            if receiver.index == sender or (is_troubled and not self._passes(sender, receiver.index)):
                 continue
             if not is_multicast and datagram.destination not in dict(receiver.own_addresses(self._number)):
                 continue
