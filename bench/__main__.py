@@ -10,7 +10,8 @@ from pathlib import Path
 
 PARTS = {
     "outage": "what a client sees when the Active director's cable is cut, beside keepalived",
-    "lateness": "when 10 ms advertisements really leave, idle and beside hogs, beside keepalived",
+    "lateness": "when 10 ms advertisements really leave, idle and beside a whole load, beside keepalived",
+    "routers": "255 virtual routers at 100 ms beside a whole load: false takeovers and CPU, beside keepalived",
     "handover": "what a client sees of a clean stop and of a handover, beside keepalived",
     "ipvs": "10,000 destinations programmed, beside `ipvsadm -R`",
     "scale": "40,000 real servers loaded and planned, 10,000 changed, reloaded and audited",
