@@ -114,7 +114,8 @@ class Agents:
 
         class Answer(StreamRequestHandler):
             def handle(self) -> None:
-                self.wfile.write(words.get(self.connection.getsockname()[0], "up").encode() + b"\n")
+                said = words.get(self.connection.getsockname()[0], "up")
+                self.wfile.write(f"{said}\n".encode() if said else b"")
 
         with inside(SERVERS):
             server = ThreadingTCPServer(("0.0.0.0", 9001), Answer)
@@ -233,3 +234,16 @@ def test_an_agent_halves_its_weight_and_what_it_said_last_stands(pool: Pool) -> 
     pool.agents.words["192.0.2.12"] = "ready 100%"
     pool.agents.words["192.0.2.11"] = "down"
     pool.has(rs2=20, rs3=20)
+    pool.agents.words["192.0.2.13"] = "50%"
+    pool.has(rs2=20, rs3=10)
+    pool.agents.words["192.0.2.13"] = ""  # it closes and says nothing
+    seen: list[int] = []
+
+    def is_out() -> bool:
+        found = [int(line.rpartition(" ")[2]) for line in saved() if SITES["rs3"] in line]
+        seen.extend(found)
+        return not found
+
+    assert wait_until(is_out, PATIENCE)
+    assert set(seen) == {10}
+    pool.has(rs2=20)

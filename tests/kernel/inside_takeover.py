@@ -24,6 +24,7 @@ from haagent.core.events import ConfigLoaded
 from haagent.linux.ipvs import Ipvs
 from haagent.processes.kernel_settings import KernelSettings
 from haagent.processes.table_keeper import Level, TableKeeper
+from tests.daemon_stage import wait_until
 from tests.netns.segment import inside
 
 VIP, COUNT = "198.51.100.100", 20
@@ -128,6 +129,36 @@ def told(connection: socket.socket) -> str:
         return connection.recv(100).decode()
     except OSError:
         return ""
+
+
+def entries(director: str) -> int:
+    """Established connections that this director's kernel knows."""
+    command = ["ip", "netns", "exec", director, "ipvsadm", "-Lcn"]
+    told_ = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return sum(1 for line in told_.splitlines() if "ESTABLISHED" in line)
+
+
+def test_synced_connections_go_on_where_no_hash_would_find_their_server(segment: None, tmp_path: Path) -> None:
+    """M8 with `[connection_sync]`: rr, nothing sloppy; the entries came over the wire before the switch."""
+    text = (CONFIG % "false").replace('scheduler = "mh"\nscheduler_flags = ["fallback", "port"]', 'scheduler = "rr"')
+    (tmp_path / "all.toml").write_text(text + '\n[connection_sync]\ninterface = "eth0"\nsync_id = 7\n')
+    config = load(tmp_path, "d1")
+    assert isinstance(config, Config), config
+    for director in (FIRST, SECOND):
+        program(director, config, tmp_path)
+    through(FIRST)
+    with contextlib.ExitStack() as stack:
+        with inside(CLIENT):
+            connections = [stack.enter_context(socket.create_connection((VIP, 80), timeout=10)) for _ in range(COUNT)]
+        before = [told(each) for each in connections]
+        assert set(before) == set(REAL)
+        assert wait_until(lambda: entries(SECOND) == COUNT, 30), entries(SECOND)
+        through(SECOND)
+        after = [told(each) for each in connections]
+    for director in (FIRST, SECOND):
+        for role in ("master", "backup"):
+            subprocess.run(["ip", "netns", "exec", director, "ipvsadm", "--stop-daemon", role], check=True)
+    assert after == before
 
 
 @pytest.mark.parametrize(("sloppy", "survivors"), [("true", COUNT), ("false", 0)])
