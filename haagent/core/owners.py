@@ -22,6 +22,7 @@ from haagent.pool.owners import (
     Role,
     Round,
     Sighting,
+    own_addresses,
     owner_tests,
     owner_verdict,
     remembered,
@@ -37,6 +38,7 @@ class Owners:
     """What is known of every segment. Fields are for `view.py` to read."""
 
     tests: dict[str, OwnerTest] = field(default_factory=dict)  # by router
+    virtual: frozenset[str] = frozenset()  # addresses of all routers, asked about or not
     claims: dict[Place, dict[str, Sighting]] = field(default_factory=dict)
     verdicts: dict[str, OwnerVerdict] = field(default_factory=dict)  # by router
     elsewhere: dict[str, dict[str, Heard]] = field(default_factory=dict)  # by router, then by director
@@ -47,6 +49,11 @@ class Owners:
 
     def load(self, config: Config) -> list[Effect]:
         self.tests = {each.router: each for each in owner_tests(config)}
+        self.virtual = frozenset(
+            each.address
+            for router in config.virtual_routers
+            for each in router.virtual_addresses + router.unadvertised_addresses
+        )
         self.verdicts = {name: each for name, each in self.verdicts.items() if name in self.tests}
         self.elsewhere = {name: each for name, each in self.elsewhere.items() if name in self.tests}
         return [SetOwnerTests(tuple(self.tests.values()))]
@@ -79,11 +86,12 @@ class Owners:
                 self._roles[name] = replace(
                     role, since=now if role.active_address else role.since, active_address=address
                 )
+        names = own_addresses(self.claims, event.interface, self.virtual)
         effects: list[Effect] = []
         pauses = []
         for test in self.tests.values():
             if test.interface == event.interface:
-                effects += self._judge(test, now)
+                effects += self._judge(test, names, now)
                 pauses.append(self._pause(test, was_asked=bool(event.asked)))
         pause = min((each for each in pauses if each is not None), default=None)
         return effects if pause is None else [*effects, AskOwners(event.interface, pause)]
@@ -95,7 +103,9 @@ class Owners:
         if heard:
             known[director] = heard
         test = self.tests.get(router)
-        return list(self._judge(test, now)) if test else []
+        if test is None:
+            return []
+        return list(self._judge(test, own_addresses(self.claims, test.interface, self.virtual), now))
 
     def heard(self, router: str) -> Heard:
         """What this director heard answer for the router's addresses in its last round: for the others."""
@@ -110,11 +120,11 @@ class Owners:
             if (macs := frozenset(mac for mac, each in known.items() if each.last_at >= last.at))
         }
 
-    def _judge(self, test: OwnerTest, now: Instant) -> Iterator[Effect]:
+    def _judge(self, test: OwnerTest, names: Mapping[str, str], now: Instant) -> Iterator[Effect]:
         role = self._roles.get(test.router, Role("", now))
         before = self.verdicts.get(test.router, OwnerVerdict())
         last, elsewhere = self._rounds.get(test.interface), self.elsewhere.get(test.router, {})
-        after = owner_verdict(test, role, self.claims, last, self._own_macs, elsewhere)
+        after = owner_verdict(test, role, self.claims, last, self._own_macs, elsewhere, names)
         self.verdicts[test.router] = after
         is_contested = "contested" in (before.state, after.state) and before.contests != after.contests
         is_first = role.state == "active" and (before.state, after.state) == ("", "agreed")

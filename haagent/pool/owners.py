@@ -8,7 +8,7 @@ address shows that questions arrive. A Backup hears more: the MAC that answers h
 directors heard (`elsewhere`) is judged by the same rule.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -59,7 +59,6 @@ class OwnerTest:
     addresses: tuple[str, ...]
     peers: tuple[str, ...]  # own addresses of other directors, as far as the configuration has them
     interval: float  # seconds between two rounds where nothing is wrong
-    every_virtual: frozenset[str] = frozenset()  # addresses of all virtual routers
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +101,14 @@ class OwnerVerdict:
 
 
 def owner_tests(config: Config) -> tuple[OwnerTest, ...]:
-    held = {router.name: router.virtual_addresses + router.unadvertised_addresses for router in config.virtual_routers}
-    every = frozenset(each.address for addresses in held.values() for each in addresses)
     return tuple(
         OwnerTest(
             router.name,
             router.interface,
             router.vrid,
-            tuple(dict.fromkeys(each.address for each in held[router.name])),
+            tuple(dict.fromkeys(each.address for each in router.virtual_addresses + router.unadvertised_addresses)),
             router.unicast_peers or (),
             router.announce_check,
-            every,
         )
         for router in config.virtual_routers
         if router.announce_check
@@ -148,8 +144,10 @@ def owner_verdict(
     last: Round | None,
     own_macs: frozenset[str],
     elsewhere: Mapping[str, Heard] = {},
+    names: Mapping[str, str] = {},
 ) -> OwnerVerdict:
-    """`own_macs`: of all interfaces of this host. `elsewhere`: by director, what it hears answer now.
+    """`own_macs`: of all interfaces of this host. `elsewhere`: by director, what it hears answer now. `names`: see
+    `own_addresses`.
 
     Two rounds without an answer end a contest.
     """
@@ -165,9 +163,9 @@ def owner_verdict(
                 "unknown", f"{role.active_address}, which is Active, does not answer for its own address"
             )
         right |= known.keys()
-    contests, suspects = _foreign(test, role, claims, last, right)
+    contests, suspects = _foreign(test, role, claims, last, right, names)
     contests += [
-        Contest(address, mac, _name(mac, test, claims), director)
+        Contest(address, mac, names.get(mac, ""), director)
         for director, heard in sorted(elsewhere.items())
         for address in test.addresses
         for mac in sorted(heard.get(address, frozenset()) - right)
@@ -184,7 +182,12 @@ def owner_verdict(
 
 
 def _foreign(
-    test: OwnerTest, role: Role, claims: Claims, last: Round | None, right: frozenset[str]
+    test: OwnerTest,
+    role: Role,
+    claims: Claims,
+    last: Round | None,
+    right: frozenset[str],
+    names: Mapping[str, str],
 ) -> tuple[list[Contest], list[Contest]]:
     """Those that were heard twice, and those that were heard once."""
     apart = CONFIRM_TIME if role.state == "active" else BACKUP_CONFIRM_TIME
@@ -194,7 +197,7 @@ def _foreign(
         for mac, sighting in sorted(claims.get((test.interface, address), {}).items()):
             if mac in right or not (times := sighting.since(role.since + SETTLE_TIME)):
                 continue
-            found = Contest(address, mac, _name(mac, test, claims))
+            found = Contest(address, mac, names.get(mac, ""))
             if times[-1] - times[0] >= apart and (last is None or sighting.last_at >= last.before_at):
                 contests.append(found)
             elif last is None or sighting.last_at >= last.at:  # else it was asked, and did not say so again
@@ -230,15 +233,14 @@ def _agreement(
     return "agreed", f"{', '.join(sorted(macs))} of {role.active_address}, which is Active, answers for {what}"
 
 
-def _name(mac: str, test: OwnerTest, claims: Claims) -> str:
-    """Another address that it says to have there."""
-    virtual = test.every_virtual
-    own = [
-        place[1]
-        for place, macs in claims.items()
-        if place[0] == test.interface and mac in macs and place[1] not in virtual
-    ]
-    return min(own, default="")
+def own_addresses(claims: Claims, interface: str, virtual: Container[str]) -> dict[str, str]:
+    """By MAC: an address on the interface that is no virtual one, which tells whose it is."""
+    names: dict[str, str] = {}
+    for (place, address), macs in claims.items():
+        if place == interface and address not in virtual:
+            for mac in macs:
+                names[mac] = min(address, names.get(mac, address))
+    return names
 
 
 def _words(contests: list[Contest]) -> str:

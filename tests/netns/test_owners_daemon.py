@@ -127,6 +127,12 @@ def test_handovers_and_a_stop_are_no_contest(segment: Segment, base: Path) -> No
     d2.stop()
     since = time.time()
     assert wait_until(lambda: d1.state() == "active" and announced(d1).at > since and announced(d1).state == "agreed")
+    segment.unplug("d1")
+    assert wait_until(lambda: d1.state() == "initialize")
+    segment.plug("d1")
+    segment.hosts["d1"].run("ip", "addr", "add", "192.0.2.1/24", "dev", "eth0")
+    since = time.time()
+    assert wait_until(lambda: d1.state() == "active" and announced(d1).at > since and announced(d1).state == "agreed")
     assert not any("says to have" in each for each in owner_records(d1, d2)), owner_records(d1, d2)
 
 

@@ -18,6 +18,7 @@ from haagent.pool.owners import (
     Role,
     Round,
     Sighting,
+    own_addresses,
     owner_verdict,
     remembered,
 )
@@ -25,7 +26,7 @@ from haagent.pool.owners import (
 VIRTUAL, OTHER, PEER = "192.0.2.100", "192.0.2.101", "192.0.2.1"
 MINE, THEIRS, FOREIGN = "02:00:00:00:00:02", "02:00:00:00:00:01", "02:00:00:00:00:09"
 ROUTER_MAC = "00:00:5e:00:01:33"
-TEST = OwnerTest("web", "eth0", 51, (VIRTUAL, OTHER), (), 60.0, frozenset((VIRTUAL, OTHER)))
+TEST = OwnerTest("web", "eth0", 51, (VIRTUAL, OTHER), (), 60.0)
 ACTIVE, BACKUP = Role("active", 0.0), Role("backup", 0.0, PEER)
 LAST = Round(20.0, frozenset((VIRTUAL, OTHER, PEER)), 10.0)
 PLACE = "eth0", VIRTUAL
@@ -41,7 +42,9 @@ def heard(*sightings: tuple[str, str, float]) -> Claims:
 
 
 def verdict(role: Role, *sightings: tuple[str, str, float], last: Round | None = LAST, **more: object) -> OwnerVerdict:
-    return owner_verdict(TEST, role, heard(*sightings), last, frozenset((MINE,)), **more)  # type: ignore[arg-type]
+    claims = heard(*sightings)
+    names = own_addresses(claims, "eth0", {VIRTUAL, OTHER})
+    return owner_verdict(TEST, role, claims, last, frozenset((MINE,)), names=names, **more)  # type: ignore[arg-type]
 
 
 ALL_RIGHT = ((PEER, THEIRS, 20.1), (VIRTUAL, THEIRS, 20.1), (OTHER, THEIRS, 20.2))
