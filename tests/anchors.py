@@ -147,7 +147,7 @@ CHAPTERS = (
                 + of(
                     SERVICES,
                     "test_one_packet_scheduling_spreads_the_datagrams_of_one_client",
-                    "test_a_firewall_mark_ties_ports_and_addresses_together",
+                    "test_names_are_asked_for_at_one_server_by_datagrams_and_by_connections",
                 ),
             ),
             Row(

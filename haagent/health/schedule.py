@@ -120,6 +120,9 @@ class Schedule:
         family.remove(id)
         if not len(family):
             del self._families[family.interval]
+            # Its slots would wait for their instants, up to an interval, and all of it with each of them.
+            self._heap = [each for each in self._heap if each[2].family is not family]
+            heapq.heapify(self._heap)
 
     def next_deadline(self) -> float | None:
         """When `due` has something to say again; None: nothing is scheduled."""

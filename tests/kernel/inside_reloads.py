@@ -16,7 +16,7 @@ PATIENCE = 40.0
 
 
 def configuration(number: int) -> str:
-    """Every reload changes a weight, a scheduler, a check's interval, and whether there is a third service."""
+    """Every reload changes a weight, a scheduler, a check's interval, the pools, and the number of services."""
     text = f"""
 [check.page]
 type = "tcp"
@@ -25,7 +25,7 @@ interval = {30 + number % 2}
     for service in range(1, 3 + number % 2):
         rows = ", ".join(
             f'{{ name = "rs{at}", address = "127.0.0.{10 + at}", weight = {1 + (number + at) % 3} }}'
-            for at in range(1, 5)
+            for at in range(1, 4 + number % 3)
         )
         text += f"""
 [virtual_service.s{service}]

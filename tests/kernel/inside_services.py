@@ -135,6 +135,27 @@ def test_marks_that_somebody_flushed_come_back(stage: Stage, director: Director)
     assert stage.ask() == "rs1"
 
 
+def test_names_are_asked_for_at_one_server_by_datagrams_and_by_connections(stage: Stage, director: Director) -> None:
+    """53/udp and 53/tcp under one mark: an answer too long for a datagram is fetched where the short one came from."""
+    stage.listen(53)
+    stage.hear_datagrams(53, ("rs1", "rs2", "rs3"))
+    tied = f'firewall_mark = 8\naddresses = ["{VIP}"]\nports = ["53"]\nprotocols = ["udp", "tcp"]\nscheduler = "rr"\n'
+    director.load(service(tied + "persistence_timeout = 60", "rs1", "rs2", "rs3"))
+    assert director.failures == ()
+    met: Counter[str] = Counter()
+    for client in CLIENTS[:6]:
+        with inside(stage.client):
+            sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with sender:
+            sender.bind((client, 0))
+            for number in range(3):
+                sender.sendto(b"%d" % number, (VIP, 53))
+        (name,) = set(stage.heard().values())
+        assert stage.ask(VIP, 53, client) == name
+        met[name] += 1
+    assert met == {"rs1": 2, "rs2": 2, "rs3": 2}
+
+
 SETS = """
 table {family} sets {{
   set naughty {{ type ipv4_addr; elements = {{ {naughty} }} }}

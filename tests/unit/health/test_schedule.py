@@ -171,3 +171,15 @@ def test_an_empty_slot_takes_a_newcomer_at_its_next_instant() -> None:
     schedule.remove(1)
     schedule.add(9, 1.0, now=30.0)  # nobody woke the schedule meanwhile
     assert 30.0 < due_instants(schedule)[9] <= 31.0
+
+
+def test_an_interval_that_nobody_has_any_more_leaves_nothing_behind() -> None:
+    """A thousand reloads that change it: the slots of each must not wait for their instants."""
+    schedule = Schedule()
+    for number in range(1000):
+        for id in range(3):
+            schedule.add(id, 30.0 + number % 2, now=number / 100)
+        assert len(schedule._heap) <= 3
+        for id in range(3):
+            schedule.remove(id)
+    assert schedule._heap == []
