@@ -211,6 +211,7 @@ class VrrpProcess:
         changes = self._links.receive()
         for index in changes.vanished:
             self._holder.interface_gone(index)
+            self._macvlans.interface_gone(index)
             self._ports.close(index)
         effects: list[SpeakerEffect] = []
         if changes.is_changed:

@@ -55,6 +55,10 @@ class Macvlans:
         if there := self._there.get(router):
             self._request(macvlan.set_up(there.index, held))
 
+    def interface_gone(self, index: int) -> None:
+        """Its index may be another's soon."""
+        self._there = {router: each for router, each in self._there.items() if each.index != index}
+
     def keep(self, routers: Iterable[str]) -> None:
         """Those of all others go."""
         for router in set(self._there) - set(routers):

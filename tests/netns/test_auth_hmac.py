@@ -2,6 +2,8 @@
 keepalived that knows nothing of it. (One that does: docs/decisions/0007; what it sent is in tests/vectors.)"""
 
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,8 +15,8 @@ from haagent.linux.vrrp_socket import packet
 from haagent.processes.vrrp_messages import SetRouters
 from haagent.vrrp.advertisement import GROUPS, Advertisement, encode
 from haagent.vrrp.auth_hmac import AuthHmac, KeyFile
-from haagent.vrrp.trailer import sequence_at, signed, split
-from tests.netns.segment import Segment, Vrrp, address, end, inside, router, wait_until
+from haagent.vrrp.trailer import is_signed_by, sequence_at, signed, split
+from tests.netns.segment import ROOT, Segment, Vrrp, address, end, inside, router, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -156,3 +158,37 @@ def test_with_a_keepalived_that_does_not_sign(segment: Segment, tmp_path: Path, 
     a.director.say(SetRouters((router(priority=50, auth_hmac=auth),)))  # enforce: it is alone in its world
     assert wait_until(lambda: a.director.state() == "active" and discarded(a, "signature_missing") > 0)
     assert end(keepalived) == 0
+
+
+def test_the_daemon_reads_its_configuration_and_no_secret_leaves(
+    segment: Segment, tmp_path: Path, auth: AuthHmac
+) -> None:
+    folder = tmp_path / "conf"
+    folder.mkdir()
+    (folder / "all.toml").write_text(
+        f'[director]\nnames = ["d1"]\nruntime_directory = "{tmp_path}/run"\nstate_directory = "{tmp_path}/state"\n'
+        '[virtual_router.web]\ninterface = "eth0"\nvrid = 51\nadvertisement_interval = 0.1\n'
+        'virtual_addresses = ["192.0.2.100/24"]\n'
+        f'[virtual_router.web.auth_hmac]\nkeys = [{{ id = 1, file = "{auth.keys[0].file}" }}]\nactive_key = 1\n'
+    )
+    command = (sys.executable, "-m", "haagent")
+    where = ("-c", str(folder), "--name", "d1")
+    daemon = segment.start("a", *command, "run", *where, cwd=ROOT, stderr=subprocess.PIPE)
+    (said,) = captured(segment, "c", "192.0.2.1", 1)
+    message, trailer = split(said, 4)
+    assert is_signed_by(message, socket.inet_aton("192.0.2.1"), trailer, KEY)
+    shout(segment, "c", "192.0.2.2", forged(254, "192.0.2.2", None))
+
+    def status() -> str:
+        return segment.hosts["a"].run("env", f"PYTHONPATH={ROOT}", *command, "status", "--json", *where)
+
+    assert wait_until(lambda: '"signature_missing":1' in status().replace(" ", ""))
+    told = status()
+    assert "does not sign its advertisements" in told
+    end(daemon)
+    assert daemon.stderr is not None
+    told += daemon.stderr.read().decode()
+    kept = b"".join(each.read_bytes() for each in (tmp_path / "state").rglob("*") if each.is_file())
+    assert KEY.hex() not in told
+    assert KEY.hex().encode() not in kept
+    assert KEY not in kept

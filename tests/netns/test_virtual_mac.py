@@ -224,6 +224,25 @@ def test_somebody_takes_the_interface_down_or_away(segment: Segment, tmp_path: P
     assert wait_until(lambda: reaches(segment, MAC))
 
 
+def test_the_cable_and_the_interface_below(segment: Segment, tmp_path: Path) -> None:
+    a = segment.start_vrrp("a", tmp_path, settings(200))
+    b = segment.start_vrrp("b", tmp_path, settings(100))
+    assert wait_until(lambda: owners(segment) == ["a"] and b.director.state() == "backup")
+    segment.cut("a")
+    assert wait_until(lambda: owners(segment) == ["b"])
+    segment.heal("a")
+    assert wait_until(lambda: owners(segment) == ["a"])
+    (before,) = macvlans(segment, "a")
+    segment.unplug("a")
+    assert wait_until(lambda: owners(segment) == ["b"] and "does not exist" in a.director.transitions()[-1][1])
+    segment.plug("a")
+    segment.hosts["a"].run("ip", "addr", "add", "192.0.2.1/24", "dev", "eth0")
+    assert wait_until(lambda: owners(segment) == ["a"])
+    (after,) = macvlans(segment, "a")
+    assert after != before
+    assert wait_until(lambda: reaches(segment, MAC))
+
+
 def test_switched_on_and_off_by_a_reload(segment: Segment, tmp_path: Path) -> None:
     host = segment.hosts["a"]
     before = host.run("sysctl", "net.ipv4.conf.eth0.arp_ignore", "net.ipv4.conf.eth0.arp_announce")
