@@ -2,7 +2,8 @@
 
 One thread, one loop. Each turn drains every socket first and only then lets time pass, because after a stall the
 advertisements that waited outrank the timer; then it does one step of the work on addresses. Nothing in it waits but
-`select`. Standard library and haagent's own standard-library modules alone: nothing else can delay or break it.
+`select`; what the kernel does slowly is done by another thread (linux/slow_requests.py). Standard library and haagent's
+own standard-library modules alone: nothing else can delay or break it.
 
 What it holds it keeps while the director is away. It ends, letting go cleanly, on SIGTERM or when the other end of
 `--alive-fd` closes, which is how it learns that its supervisor died.
@@ -102,7 +103,7 @@ class VrrpProcess:
         """
         stop = list(stop)
         while self._waits_until == inf or not (self._speaker.has_left or monotonic() > self._waits_until):
-            readers: list[int | socket.socket | VrrpSocket] = [*stop, self._links.socket]
+            readers: list[int | socket.socket | VrrpSocket] = [*stop, self._links.socket, self._macvlans.socket]
             readers += [each for port in self._ports.by_index.values() for each in port.sockets.values()]
             connection = self._director.socket
             if connection is not None:
@@ -111,6 +112,8 @@ class VrrpProcess:
             readable, writable, _ = select.select(readers, writers, [], self._timeout(monotonic()))
             if writable:
                 self._director.flush()
+            if self._macvlans.socket in readable:
+                self._release(self._macvlans.released())
             self._turn(self._links.socket in readable, connection in readable)
             said = [each for each in stop if each in readable]
             if said and self._waits_until < inf:
@@ -201,6 +204,7 @@ class VrrpProcess:
         """The addresses that are still held are released, the director hears of it if it listens."""
         now = monotonic()
         self._execute(self._speaker.abandon(now), now)
+        self._release(self._macvlans.wait())
         while self._holder.is_busy:
             self._holder.work()
         self._macvlans.close()
@@ -309,13 +313,17 @@ class VrrpProcess:
                 case SendAdvertisement(router, priority):
                     self._send(router, priority, now)
                 case SetAddresses(router, held):
-                    self._macvlans.hold(router, held)
-                    self._holder.set_addresses(router, held)
+                    if self._macvlans.hold(router, held):
+                        self._holder.set_addresses(router, held)
                 case AnnounceAddresses(router):
                     self._holder.announce(router)
                 case Transition(router, previous, state, reason):
                     self._director.send(encode(Transitioned(router, previous, state, reason, now)))
                     self._reporter.want(router)
+
+    def _release(self, routers: Iterable[str]) -> None:
+        for router in routers:
+            self._holder.set_addresses(router, held=False)
 
     def _send(self, router: str, priority: int, now: float) -> None:
         machine = self._speaker.sender(router, priority)

@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from haagent.processes.vrrp_macvlans import Macvlans
 from haagent.processes.vrrp_messages import SetRouters
-from haagent.vrrp.settings import RouterSettings
+from haagent.vrrp.settings import NO_VIRTUAL_MAC, Interface, RouterSettings
+from haagent.vrrp.virtual_mac import interface_name, virtual_mac
 from tests.netns.segment import Segment, Vrrp, end, inside, router, run, wait_until
 
 pytestmark = pytest.mark.root
@@ -241,6 +243,33 @@ def test_the_cable_and_the_interface_below(segment: Segment, tmp_path: Path) -> 
     (after,) = macvlans(segment, "a")
     assert after != before
     assert wait_until(lambda: reaches(segment, MAC))
+
+
+def test_up_and_down_in_quick_succession_ends_as_the_last_word_was(segment: Segment) -> None:
+    """Taking it down is slow and done by another thread: one that comes too late is left out."""
+    with inside(segment.hosts["a"].netns):
+        macvlans_of = Macvlans()
+        index = socket.if_nametoindex("eth0")
+        below = Interface("eth0", index, True, bytes(6))
+        name, mac = interface_name(4, 51, index), virtual_mac(4, 51)
+        assert macvlans_of.place(settings(100), below, {}) == NO_VIRTUAL_MAC
+        there = Interface(name, socket.if_nametoindex(name), False, mac)
+        assert macvlans_of.place(settings(100), below, {name: there}) == there
+        for _ in range(20):
+            assert macvlans_of.hold("web", held=True)
+            assert macvlans(segment, "a") == {name: "up"}
+            assert not macvlans_of.hold("web", held=False)
+            time.sleep(0.001)
+        assert macvlans_of.hold("web", held=True)
+        assert macvlans_of.released() == []
+        time.sleep(0.2)
+        assert macvlans(segment, "a") == {name: "up"}
+        assert not macvlans_of.hold("web", held=False)
+        assert macvlans_of.wait() == ["web"]
+        assert macvlans(segment, "a") == {name: "down"}
+        assert macvlans_of.wait() == []
+        macvlans_of.close()
+        assert macvlans(segment, "a") == {}
 
 
 def test_switched_on_and_off_by_a_reload(segment: Segment, tmp_path: Path) -> None:
