@@ -10,6 +10,7 @@ from msgspec import Struct
 
 RouterState = Literal["initialize", "backup", "active"]
 AnnouncedState = Literal["", "agreed", "contested", "silent", "unknown"]  # "": nobody was asked
+AgreementState = Literal["unknown", "agreed", "split", "one_way", "stranger", "contested"]
 HealthState = Literal["unknown", "up", "down"]
 PathState = Literal["", "up", "down", "not_tested"]  # "": masquerading has no path of its own
 AdminState = Literal["enabled", "drained", "disabled"]
@@ -52,6 +53,30 @@ class AnnouncedStatus(Struct, frozen=True, kw_only=True):
     contests: tuple[ContestStatus, ...] = ()
 
 
+class SourceStatus(Struct, frozen=True, kw_only=True):
+    """One address that advertises for a virtual router's VRID."""
+
+    address: str
+    refusal: str  # why it is not listened to; "": it is
+    first_at: float
+    last_at: float
+    heard: int  # advertisements
+    version: int
+    priority: int
+    interval: float
+    checksum: str
+    others: tuple[str, ...] = ()  # virtual addresses that it has and we have not, at most a few
+    lacks: tuple[str, ...] = ()  # those that we have and it has not
+
+
+class AgreementStatus(Struct, frozen=True, kw_only=True):
+    """Whether the directors agree about a virtual router."""
+
+    state: AgreementState
+    since: float
+    evidence: tuple[str, ...]  # sentences
+
+
 class RouterStatus(Struct, frozen=True, kw_only=True):
     name: str
     interface: str
@@ -72,6 +97,10 @@ class RouterStatus(Struct, frozen=True, kw_only=True):
     terms: tuple[str, ...] = ()  # everything that moves the priority now, as "pool web is empty (-20)"
     yields: bool = False  # it follows a peer of lower priority: a handover, or a preempt_delay that runs
     announced: AnnouncedStatus = AnnouncedStatus()
+    own_addresses: tuple[str, ...] = ()  # from which it advertises
+    sources: tuple[SourceStatus, ...] = ()  # who else advertises for it
+    uncounted: int = 0  # advertisements from more sources than are told apart
+    agreement: AgreementStatus | None = None  # None: not judged yet
 
 
 class CheckStatus(Struct, frozen=True, kw_only=True):

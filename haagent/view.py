@@ -21,6 +21,7 @@ from haagent.pool.maintenance import strangers, with_files
 from haagent.pool.operator import AUTOMATIC, Override, left, unknown
 from haagent.pool.path import path_addresses
 from haagent.snapshot import (
+    AgreementStatus,
     AnnouncedStatus,
     CheckStatus,
     ContestStatus,
@@ -56,7 +57,10 @@ def snapshot(
     peers: tuple[PeerStatus, ...] = (),
 ) -> Snapshot:
     """`routers` and `processes` are already in wall-clock time. `problems`: sentences that the shell adds."""
-    routers = tuple(structs.replace(each, announced=_announced(core, each.name, clock)) for each in routers)
+    routers = tuple(
+        _with_agreement(core, structs.replace(each, announced=_announced(core, each.name, clock)), clock)
+        for each in routers
+    )
     processes = tuple(processes)
     services = () if core.config is None else tuple(_service(core, s, clock) for s in core.config.virtual_services)
     return Snapshot(
@@ -71,6 +75,14 @@ def snapshot(
         table_repairs=core.repairs,
         peers=peers,
     )
+
+
+def _with_agreement(core: Core, router: RouterStatus, clock: Clock) -> RouterStatus:
+    agreement = core.agreements.of.get(router.name)
+    if agreement is None or (agreement.state == "unknown" and not agreement.evidence):
+        return router
+    status = AgreementStatus(state=agreement.state, since=clock.to_wall(agreement.since), evidence=agreement.evidence)
+    return structs.replace(router, agreement=status)
 
 
 def _service(core: Core, service: VirtualService, clock: Clock) -> ServiceStatus:
@@ -102,6 +114,11 @@ def _service(core: Core, service: VirtualService, clock: Clock) -> ServiceStatus
         quorum=service.quorum,
         has_quorum=pool.has_quorum,
     )
+
+
+def agreement_words(agreement: AgreementStatus) -> str:
+    """ "split: d1 and d2 are both Active; ..." """
+    return f"{agreement.state.replace('_', ' ')}: {'; '.join(agreement.evidence)}"
 
 
 def ports_text(ports: tuple[PortRange, ...]) -> tuple[str, ...]:
@@ -282,6 +299,8 @@ def _problems(
             yield f"virtual router {router.name} takes no part: {router.reason}"
         elif not all(_is_told(core, each) for each in router.announced.contests):
             yield f"virtual router {router.name} is contested: {router.announced.reason}"
+        if router.agreement and router.agreement.state in ("split", "one_way", "stranger"):
+            yield f"virtual router {router.name}: {agreement_words(router.agreement)}"
     for service in services:
         if service.state not in ("serving", "standby"):
             why = service.reason if service.healthy else "no real server is in service"

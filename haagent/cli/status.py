@@ -91,12 +91,41 @@ def router_lines(router: RouterStatus, now: float) -> Iterator[str]:
         f"   vrid {router.vrid} on {router.interface}, priority {priority}"
     )
     yield f"         {router.reason}"
+    yield from priority_lines(router)
+    yield from agreement_lines(router, now)
     if router.active_address and router.state == "backup":
         yield f"         Active is {router.active_address}"
     yield f"         {', '.join(router.virtual_addresses)}"
     if router.announced.state:
         mark = "! " if router.announced.state == "contested" else ""
         yield f"         {mark}segment {router.announced.state}: {router.announced.reason}"
+
+
+def priority_lines(router: RouterStatus) -> Iterator[str]:
+    """What moves the router, beside its configured priority."""
+    if router.group:
+        yield f"         moves with the group {router.group}"
+    if router.terms:
+        yield f"         priority {router.priority} as configured, {', '.join(router.terms)}"
+    if router.yields:
+        yield "         yields to an Active router of lower priority: a handover, or a preempt_delay that runs"
+
+
+def agreement_lines(router: RouterStatus, now: float) -> Iterator[str]:
+    """Whether the directors agree, why, and who else speaks for the router."""
+    agreement = router.agreement
+    if agreement is not None and agreement.state != "unknown":
+        state = agreement.state.replace("_", " ")
+        word = state if agreement.state == "agreed" else state.upper()
+        yield f"         directors {word} for {duration(now - agreement.since)}: {'; '.join(agreement.evidence)}"
+    for source in router.sources:
+        if not source.refusal and router.state == "backup" and source.address == router.active_address:
+            continue  # told already
+        how = f"refused ({source.refusal})" if source.refusal else f"{source.checksum} checksum"
+        yield (
+            f"         heard {source.address} with priority {source.priority}, VRRPv{source.version}, {how}:"
+            f" {source.heard} advertisements, the last {duration(now - source.last_at)} ago"
+        )
 
 
 def service_lines(service: ServiceStatus, now: float) -> Iterator[str]:

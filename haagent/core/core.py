@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import structs
 
 from haagent.config.model import Check, Config, RealServer, VirtualService
+from haagent.core.agreements import Agreements, Contest
 from haagent.core.effects import (
     Effect,
     Notify,
@@ -23,6 +24,7 @@ from haagent.core.effects import (
     SetTracking,
     SetVirtualServices,
     StoreOverrides,
+    TellPeers,
 )
 from haagent.core.events import (
     ArpObserved,
@@ -34,6 +36,7 @@ from haagent.core.events import (
     MaintenanceObserved,
     OperatorChanged,
     OwnersObserved,
+    PeerHeard,
     PeerSaw,
     ProcessConnected,
     ProcessLost,
@@ -103,6 +106,7 @@ class Core:
     paths: dict[ServerKey, Path] = field(default_factory=dict)
     arp: dict[str, ArpVerdict] = field(default_factory=dict)  # by virtual address
     owners: Owners = field(default_factory=Owners)  # who says to have an address on a segment
+    agreements: Agreements = field(default_factory=Agreements)  # of the directors, about each virtual router
     standings: dict[ServerKey, Standing] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)  # by service name
     states: dict[str, ServiceState] = field(default_factory=dict)  # by service name
@@ -166,16 +170,19 @@ class Core:
                     Record("router", name, previous, state, reason),
                     Notify(event),
                     *self._take_roles({name: state}, now),
+                    *([TellPeers()] if self.agreements.has_peers else []),
                 ]
             case TracksObserved(observed):
                 self.watched = observed
                 return self._track() if self.config else []
-            case RoutersObserved(states):
-                return self._take_roles(states, now)
+            case RoutersObserved(states, hearings):
+                heard = self.agreements.hear_own(hearings, self._contests(), now)
+                return [*self._take_roles(states, now), *heard]
             case ProcessConnected(process, detail):
                 return [Record("process", process, "", "running", detail), *self._levels_of(process)]
             case ProcessLost(process):
-                return [Record("process", process, "running", "lost", "its connection ended")]
+                lost = Record("process", process, "running", "lost", "its connection ended")
+                return [lost, *(self.agreements.forget_own(now) if process == "vrrp" else [])]
             case OperatorChanged(overrides):
                 return self._operate(overrides, now)
             case DeadlinePassed(wall):
@@ -184,6 +191,8 @@ class Core:
                 return self._take_files(files, now)
             case PeerSaw(director, healths):
                 return self._hear_peer(director, PeerView(now, healths))
+            case PeerHeard(director, hearings):
+                return self.agreements.hear_peer(director, hearings, self._contests(), now)
 
     # ------------------------------------------------------------------ configuration
 
@@ -195,6 +204,7 @@ class Core:
         self._services = {service.name: service for service in config.virtual_services}
         self._servers = {(name, each.name): each for name, s in self._services.items() for each in s.real_servers}
         self._keys = {name: service_key(service) for name, service in self._services.items()}
+        self.agreements.load(config)
         self._path_marks = path_marks(config)
         self._path_table = path_table(config, self._path_marks)
         was_stretched = self._stretched
@@ -502,6 +512,14 @@ class Core:
             for address, each in self.arp.items()
             if each.is_tested and each.sentence != words.get(address, "")
         ]
+
+    def _contests(self) -> dict[str, Contest]:
+        verdicts = self.owners.verdicts
+        return {
+            name: (each.sentence, self.owners.contested_at(name))
+            for name, each in verdicts.items()
+            if each.state == "contested"
+        }
 
     # ------------------------------------------------------------------ operators
 

@@ -16,7 +16,7 @@ from haagent.pool.operator import (
 from haagent.pool.owners import OwnerTest
 from haagent.pool.settings import Settings
 from haagent.processes.messages import Probe
-from haagent.snapshot import ServiceState
+from haagent.snapshot import AgreementState, ServiceState
 from haagent.vrrp.settings import RouterSettings, Tracking
 
 Subject = Literal[
@@ -33,6 +33,7 @@ Subject = Literal[
     "table",
     "process",
     "judgement",
+    "agreement",
 ]
 
 
@@ -128,10 +129,25 @@ class ServiceTransitioned:
 
 
 @dataclass(frozen=True, slots=True)
-class Notify:
-    """Edge: tell the network's managers of a router's or a service's transition."""
+class AgreementTransitioned:
+    """The verdict on whether the directors agree about a virtual router changed."""
 
-    transition: RouterTransitioned | ServiceTransitioned
+    name: str
+    previous: AgreementState
+    state: AgreementState
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Edge: tell the network's managers of a transition."""
+
+    transition: RouterTransitioned | ServiceTransitioned | AgreementTransitioned
+
+
+@dataclass(frozen=True, slots=True)
+class TellPeers:
+    """Edge: the other directors should know now, not with the next exchange."""
 
 
 Effect = (
@@ -146,4 +162,5 @@ Effect = (
     | Record
     | StoreOverrides
     | Notify
+    | TellPeers
 )

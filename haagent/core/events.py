@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from haagent.config.model import Config
+from haagent.core.hearing import Hearing
 from haagent.health.check import Failure
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned
@@ -94,6 +95,14 @@ class PeerSaw:
 
 
 @dataclass(frozen=True, slots=True)
+class PeerHeard:
+    """What another director is, and hears, of each virtual router; instants are ours."""
+
+    director: str
+    hearings: tuple[Hearing, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ArpObserved:
     """One round of the ARP leak test. `active`: the Active router's own address by router; `troubles` by interface."""
 
@@ -135,6 +144,7 @@ class RoutersObserved:
     """The vrrp process's report on routers: their states now, by name; others stay what they were."""
 
     states: Mapping[str, str]
+    hearings: tuple[Hearing, ...] = ()  # of the same routers: who speaks for them
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +185,5 @@ Event = (
     | DeadlinePassed
     | MaintenanceObserved
     | PeerSaw
+    | PeerHeard
 )

@@ -120,6 +120,12 @@ class Owners:
             if (macs := frozenset(mac for mac, each in known.items() if each.last_at >= last.at))
         }
 
+    def contested_at(self, router: str) -> Instant:
+        """When somebody else was last heard to say to have one of its addresses; here, if not only elsewhere."""
+        contests, interface = self.verdicts[router].contests, self.tests[router].interface
+        sightings = [self.claims.get((interface, each.address), {}).get(each.mac) for each in contests]
+        return max((each.last_at for each in sightings if each), default=self.verdicts[router].at)
+
     def _judge(self, test: OwnerTest, names: Mapping[str, str], now: Instant) -> Iterator[Effect]:
         role = self._roles.get(test.router, Role("", now))
         before = self.verdicts.get(test.router, OwnerVerdict())

@@ -12,7 +12,15 @@ from zlib import crc32
 
 from haagent.agentx.varbind import Content, Kind, Oid, Varbind
 from haagent.mib.tree import SCALAR, Column, Tree
-from haagent.snapshot import RealServerStatus, RouterState, RouterStatus, ServiceState, ServiceStatus, Snapshot
+from haagent.snapshot import (
+    AgreementState,
+    RealServerStatus,
+    RouterState,
+    RouterStatus,
+    ServiceState,
+    ServiceStatus,
+    Snapshot,
+)
 
 ROOT: Final[Oid] = (1, 3, 6, 1, 4, 1, 8072, 9999, 9999, 112)  # docs/decisions/0003-mib-root.md
 OBJECTS: Final[Oid] = (*ROOT, 1)
@@ -22,6 +30,7 @@ SERVICE_ENTRY: Final[Oid] = (*OBJECTS, 3, 1)
 REAL_SERVER_ENTRY: Final[Oid] = (*OBJECTS, 4, 1)
 ROUTER_STATE_CHANGE: Final[Oid] = (*ROOT, 0, 1)
 SERVICE_STATE_CHANGE: Final[Oid] = (*ROOT, 0, 2)
+ROUTER_AGREEMENT_CHANGE: Final[Oid] = (*ROOT, 0, 3)
 SNMP_TRAP_OID: Final[Oid] = (1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0)
 
 STRING_LIMIT: Final = 255
@@ -29,6 +38,7 @@ NAME_LIMIT: Final = 56  # two names, a length and the column's identifier must f
 
 ROUTER_STATES: Final = {"initialize": 1, "backup": 2, "active": 3}
 SERVICE_STATES: Final = {"serving": 1, "sorry": 2, "empty": 3, "frozen": 4, "standby": 5}
+AGREEMENTS: Final = {"unknown": 1, "agreed": 2, "split": 3, "one_way": 4, "stranger": 5, "contested": 6}
 HEALTHS: Final = {"unknown": 1, "up": 2, "down": 3}
 ADMINS: Final = {"enabled": 1, "drained": 2, "disabled": 3}
 PROTOCOLS: Final = {"tcp": 2, "udp": 3, "sctp": 4}
@@ -148,6 +158,8 @@ def _router_fields(at: float) -> tuple[Field, ...]:
         _counter64(24, attrgetter("counters.interval_mismatches")),
         _counter64(25, attrgetter("counters.address_list_mismatches")),
         _counter32(26, attrgetter("counters.address_repairs")),
+        _choice(28, lambda router: router.agreement.state if router.agreement else "unknown", AGREEMENTS),
+        _string(29, lambda router: "; ".join(router.agreement.evidence) if router.agreement else ""),
     )
 
 
@@ -242,6 +254,34 @@ def router_state_change(
         Varbind(of_router(5), Kind.INTEGER, ROUTER_STATES[state]),
         Varbind(of_router(27), Kind.INTEGER, ROUTER_STATES[previous]),
         Varbind(of_router(6), Kind.OCTET_STRING, display(reason)),
+    )
+
+
+def router_agreement_change(
+    *,
+    director: str,
+    name: str,
+    interface: str,
+    vrid: int,
+    router_state: RouterState,
+    state: AgreementState,
+    previous: AgreementState,
+    evidence: str,
+) -> tuple[Varbind, ...]:
+    """haagentRouterAgreementChange."""
+
+    def of_router(column: int) -> Oid:
+        return (*ROUTER_ENTRY, column, *index_name(name))
+
+    return (
+        Varbind(SNMP_TRAP_OID, Kind.OBJECT_IDENTIFIER, ROUTER_AGREEMENT_CHANGE),
+        Varbind((*DIRECTOR, 1, 0), Kind.OCTET_STRING, display(director)),
+        Varbind(of_router(2), Kind.OCTET_STRING, display(interface)),
+        Varbind(of_router(4), Kind.INTEGER, vrid),
+        Varbind(of_router(5), Kind.INTEGER, ROUTER_STATES[router_state]),
+        Varbind(of_router(28), Kind.INTEGER, AGREEMENTS[state]),
+        Varbind(of_router(30), Kind.INTEGER, AGREEMENTS[previous]),
+        Varbind(of_router(29), Kind.OCTET_STRING, display(evidence)),
     )
 
 

@@ -31,6 +31,7 @@ from haagent.control.paths import (
 from haagent.control.server import ControlServer
 from haagent.core.core import Core
 from haagent.core.effects import (
+    AgreementTransitioned,
     AnnounceAgain,
     AskOwners,
     Effect,
@@ -44,6 +45,7 @@ from haagent.core.effects import (
     SetTracking,
     SetVirtualServices,
     StoreOverrides,
+    TellPeers,
 )
 from haagent.core.events import (
     ArpObserved,
@@ -53,6 +55,7 @@ from haagent.core.events import (
     HealthChanged,
     MaintenanceObserved,
     OperatorChanged,
+    PeerHeard,
     PeerSaw,
     ProcessConnected,
     ProcessLost,
@@ -62,6 +65,7 @@ from haagent.core.events import (
     TableObserved,
     TracksObserved,
 )
+from haagent.core.hearing import absolute, relative
 from haagent.ipvs.plan import Owned
 from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs
@@ -83,7 +87,7 @@ from haagent.processes.owner_watch import OwnerWatch
 from haagent.processes.peers import PeerExchange, read_secret
 from haagent.processes.recollection import Recollection
 from haagent.processes.recorder import Recorder, notification
-from haagent.processes.router_reports import RouterReports
+from haagent.processes.router_reports import RouterReports, hearing
 from haagent.processes.state_files import StateFiles
 from haagent.processes.supervisor import EXIT_CONFIGURATION
 from haagent.processes.table_keeper import Level, TableKeeper
@@ -289,10 +293,13 @@ class Director:
                 self._recorder.record(effect)
             case Notify(transition):
                 self._notify(transition)
+            case TellPeers():
+                if self._peers:
+                    self._peers.changed()
             case _:
                 assert_never(effect)
 
-    def _notify(self, transition: RouterTransitioned | ServiceTransitioned) -> None:
+    def _notify(self, transition: RouterTransitioned | ServiceTransitioned | AgreementTransitioned) -> None:
         if told := notification(transition, self._reports.of):
             self._children.send("observer", told)
 
@@ -324,6 +331,8 @@ class Director:
             self._complain,
             healths=lambda: self._core.healths(),
             saw=lambda director, healths: self._deliver(PeerSaw(director, healths)),
+            hearings=lambda: relative(self._core.agreements.tell(), time.monotonic()),
+            heard_there=lambda director, told: self._deliver(PeerHeard(director, absolute(told, time.monotonic()))),
         )
         self._peers.start()
 
@@ -379,7 +388,9 @@ class Director:
         match vrrp_messages.decode_from_vrrp(payload):
             case vrrp_messages.RoutersReported(routers):
                 self._reports.heard(routers)
-                self._deliver(RoutersObserved({report.name: report.state for report in routers}))
+                now = time.monotonic()
+                states = {report.name: report.state for report in routers}
+                self._deliver(RoutersObserved(states, tuple(hearing(report, now) for report in routers)))
                 for report in routers:
                     heard = report.counters.get("advertisements_received", 0)
                     self._recorder.hooks.router_reported(report.name, report.state, report.reason, heard)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from haagent.config.model import Check
 from haagent.health.check import Failure
 from haagent.health.transcript import Transcript
-from haagent.snapshot import HealthState, RouterState, ServiceState, Snapshot
+from haagent.snapshot import AgreementState, HealthState, RouterState, ServiceState, Snapshot
 
 
 class Hello(Struct, frozen=True, kw_only=True, tag="hello"):
@@ -104,6 +104,18 @@ class ServiceChanged(Struct, frozen=True, kw_only=True, tag="service_changed"):
     reason: str
 
 
+class AgreementChanged(Struct, frozen=True, kw_only=True, tag="agreement_changed"):
+    """director -> observer: send the notification haagentRouterAgreementChange."""
+
+    name: str
+    interface: str
+    vrid: int
+    router_state: RouterState
+    state: AgreementState
+    previous: AgreementState
+    evidence: str
+
+
 class ObserverReported(Struct, frozen=True, kw_only=True, tag="observer_reported"):
     """observer -> director: state of the AgentX session, for `status`."""
 
@@ -113,7 +125,7 @@ class ObserverReported(Struct, frozen=True, kw_only=True, tag="observer_reported
 
 ToProber = SetProbes | WhyAsked
 FromProber = Hello | HealthReported | Remembered
-ToObserver = SnapshotTaken | RouterChanged | ServiceChanged
+ToObserver = SnapshotTaken | RouterChanged | ServiceChanged | AgreementChanged
 FromObserver = Hello | ObserverReported
 
 encode = msgspec.msgpack.Encoder().encode

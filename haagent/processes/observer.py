@@ -37,7 +37,7 @@ from haagent.mib.tree import Tree
 from haagent.processes import messages
 from haagent.processes.agentx_address import TcpAddress, UnixAddress, parse_address, why_not
 from haagent.processes.frames import FrameReader, frame
-from haagent.processes.messages import RouterChanged, ServiceChanged, SnapshotTaken
+from haagent.processes.messages import AgreementChanged, RouterChanged, ServiceChanged, SnapshotTaken
 from haagent.snapshot import Snapshot
 
 READ_SIZE: Final = 1 << 20
@@ -110,6 +110,18 @@ class Observer:
                     state=changed.state,
                     previous=changed.previous,
                     reason=changed.reason,
+                )
+                self.deliver(NotificationRaised(varbinds))
+            case AgreementChanged() as changed:
+                varbinds = mib.router_agreement_change(
+                    director=self._snapshot.director if self._snapshot else "",
+                    name=changed.name,
+                    interface=changed.interface,
+                    vrid=changed.vrid,
+                    router_state=changed.router_state,
+                    state=changed.state,
+                    previous=changed.previous,
+                    evidence=changed.evidence,
                 )
                 self.deliver(NotificationRaised(varbinds))
             case _:

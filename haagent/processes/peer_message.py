@@ -1,4 +1,6 @@
-"""The messages in which two directors exchange what operators said: framed, authenticated, never repeated. No I/O.
+"""The messages in which two directors exchange what operators said, and what they see and hear themselves. No I/O.
+
+Framed, authenticated, never repeated:
 
     listener -> caller   "haagent 1" and 32 random octets (the challenge)
     caller -> listener   frame: authenticator, payload (who, the whole words, 32 random octets of its own)
@@ -17,6 +19,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from haagent.core.hearing import Hearing, is_finite
 from haagent.pool.operator import Override, Overrides, ServerKey
 from haagent.snapshot import HealthState
 
@@ -43,12 +46,13 @@ class _Seen(Struct, frozen=True, array_like=True):
 
 
 class Told(Struct, frozen=True, kw_only=True):
-    """One director's words, and what it makes of the real servers."""
+    """One director's words, what it makes of the real servers, and what it hears of the virtual routers."""
 
     director: str
     nonce: bytes = b""  # of a call
     words: tuple[_Word, ...] = ()
     seen: tuple[_Seen, ...] = ()
+    hearings: tuple[Hearing, ...] = ()  # instants are relative to this message
 
     @property
     def healths(self) -> Healths:
@@ -82,6 +86,7 @@ def sealed(
     nonce: bytes,
     words: Overrides,
     healths: Healths | None = None,
+    hearings: tuple[Hearing, ...] = (),
 ) -> bytes:
     """The octets of a frame. `nonces`: those of the conversation so far; `nonce`: the caller's own."""
     told = Told(
@@ -89,6 +94,7 @@ def sealed(
         nonce=nonce,
         words=tuple(_Word(*key, word) for key, word in _items(words)),
         seen=tuple(_Seen(*key, health) for key, health in sorted((healths or {}).items())),
+        hearings=hearings,
     )
     payload = _encode(told)
     return tag(direction, secret, nonces, payload) + payload
@@ -102,7 +108,8 @@ def opened(direction: Direction, secret: bytes, nonces: bytes, octets: bytes) ->
     try:
         told = _decode(payload)
         instants = [t for each in told.words for t in (each.override.deadline, each.override.until, each.override.at)]
-        return told if all(t is None or math.isfinite(t) for t in instants) else "it names a time that is none"
+        is_sound = all(t is None or math.isfinite(t) for t in instants) and all(map(is_finite, told.hearings))
+        return told if is_sound else "it names a time that is none"
     except (ValueError, RecursionError) as error:
         return f"it said something that we do not know: {error}"
 

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from haagent.config.model import Endpoint, Peers
+from haagent.core.hearing import Hearing
 from haagent.pool.operator import Overrides
 from haagent.processes.frames import frame
 from haagent.processes.peer_message import (
@@ -22,6 +23,7 @@ from haagent.processes.peer_message import (
     LEAST_SECRET,
     NONCE_SIZE,
     SIZE_LIMIT,
+    Direction,
     Healths,
     Told,
     challenge,
@@ -54,7 +56,8 @@ def read_secret(path: Path) -> bytes | str:
 
 class PeerExchange:
     """`start` begins, `changed` tells the others at once, `close` ends. `words` gives what is known here, `heard` gets
-    what a peer knows; `healths` and `saw` likewise for what is made of the real servers."""
+    what a peer knows; `healths` and `saw` likewise for what is made of the real servers, `hearings` and `heard_there`
+    for what is heard of the virtual routers."""
 
     def __init__(
         self,
@@ -67,10 +70,13 @@ class PeerExchange:
         *,
         healths: Callable[[], Healths] = dict,
         saw: Callable[[str, Healths], None] = lambda director, healths: None,
+        hearings: Callable[[], tuple[Hearing, ...]] = tuple,
+        heard_there: Callable[[str, tuple[Hearing, ...]], None] = lambda director, hearings: None,
     ) -> None:
         self._name, self._peers, self._secret = name, peers, secret
         self._words, self._heard, self._complain = words, heard, complain
         self._healths, self._saw = healths, saw
+        self._hearings, self._heard_there = hearings, heard_there
         self._failures: dict[str, int] = {}
         self._statuses: dict[str, PeerStatus] = {}
         self._wakes: dict[str, asyncio.Event] = {}
@@ -140,8 +146,7 @@ class PeerExchange:
             return told
         if told.director != endpoint.director:
             return f"it calls itself {told.director}"
-        self._heard(told.overrides)
-        self._saw(told.director, told.healths)
+        self._take(told)
         return ""
 
     async def _call(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Told | str:
@@ -149,7 +154,7 @@ class PeerExchange:
         if isinstance(theirs, str):
             return theirs
         ours = secrets.token_bytes(NONCE_SIZE)
-        writer.write(frame(sealed("call", self._secret, theirs, self._name, ours, self._words(), self._healths())))
+        writer.write(self._frame("call", theirs, ours))
         await writer.drain()
         return opened("answer", self._secret, theirs + ours, await _read_frame(reader))
 
@@ -206,13 +211,21 @@ class PeerExchange:
             return told
         if told.director not in self._wakes:
             return f"it calls itself {told.director}, which is none of our peers"
-        self._heard(told.overrides)
-        self._saw(told.director, told.healths)
-        writer.write(
-            frame(sealed("answer", self._secret, ours + told.nonce, self._name, b"", self._words(), self._healths()))
-        )
+        self._take(told)
+        writer.write(self._frame("answer", ours + told.nonce, b""))
         await writer.drain()
         return ""
+
+    # ------------------------------------------------------------------ both
+
+    def _frame(self, direction: Direction, nonces: bytes, nonce: bytes) -> bytes:
+        words, healths, hearings = self._words(), self._healths(), self._hearings()
+        return frame(sealed(direction, self._secret, nonces, self._name, nonce, words, healths, hearings))
+
+    def _take(self, told: Told) -> None:
+        self._heard(told.overrides)
+        self._saw(told.director, told.healths)
+        self._heard_there(told.director, told.hearings)
 
 
 async def _read_frame(reader: asyncio.StreamReader) -> bytes:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from haagent.core.effects import Record, ServiceTransitioned
+from haagent.core.effects import AgreementTransitioned, Record, ServiceTransitioned
 from haagent.core.events import RouterTransitioned
 from haagent.processes import messages
 from haagent.processes.history import Entry
@@ -48,7 +48,8 @@ class Recorder:
 
 
 def notification(
-    transition: RouterTransitioned | ServiceTransitioned, report_of: Callable[[str], RouterReport | None]
+    transition: RouterTransitioned | ServiceTransitioned | AgreementTransitioned,
+    report_of: Callable[[str], RouterReport | None],
 ) -> bytes | None:
     """The observer's message; None where there is nothing to notify of."""
     if isinstance(transition, ServiceTransitioned):
@@ -58,6 +59,20 @@ def notification(
             )
         )
     report = report_of(transition.name)
+    if isinstance(transition, AgreementTransitioned):
+        if report is None:
+            return None
+        return messages.encode(
+            messages.AgreementChanged(
+                name=transition.name,
+                interface=report.interface,
+                vrid=report.vrid,
+                router_state=report.state,
+                state=transition.state,
+                previous=transition.previous,
+                evidence=transition.evidence,
+            )
+        )
     if report is None or transition.previous == transition.state:
         return None
     return messages.encode(

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 
 from haagent.config.model import VirtualRouter
-from haagent.processes.vrrp_messages import RouterReport
-from haagent.snapshot import RouterCounters, RouterStatus
+from haagent.core.hearing import Hearing, Source
+from haagent.processes.vrrp_messages import RouterReport, SourceReport
+from haagent.snapshot import RouterCounters, RouterStatus, SourceStatus
 from haagent.view import Clock
 
 
@@ -67,7 +68,44 @@ def _status(report: RouterReport, clock: Clock) -> RouterStatus:
     values = {each.name: getattr(report, each.name) for each in fields(report) if each.name != "discarded"}
     values["since"] = clock.to_wall(report.since)
     values["counters"] = RouterCounters(**report.counters, discarded=report.discarded)
+    values["sources"] = tuple(_source_status(each, clock) for each in report.sources)
     return RouterStatus(**values)
+
+
+def _source_status(source: SourceReport, clock: Clock) -> SourceStatus:
+    values = {each.name: getattr(source, each.name) for each in fields(source)}
+    values["first_at"] = clock.to_wall(source.first_at)
+    values["last_at"] = clock.to_wall(source.last_at)
+    return SourceStatus(**values)
+
+
+def hearing(report: RouterReport, now: float) -> Hearing:
+    """The part of a report that came just now from which the directors' agreement is judged."""
+    return Hearing(
+        router=report.name,
+        state=report.state,
+        since=report.since,
+        at=now,
+        priority=report.effective_priority,
+        interval=report.advertisement_interval,
+        own=report.own_addresses,
+        sources=tuple(
+            Source(
+                address=each.address,
+                at=each.last_at,
+                refusal=each.refusal,
+                heard=each.heard,
+                version=each.version,
+                priority=each.priority,
+                interval=each.interval,
+                checksum=each.checksum,
+                others=each.others,
+                lacks=each.lacks,
+            )
+            for each in report.sources
+        ),
+        uncounted=report.uncounted,
+    )
 
 
 def _unreported(router: VirtualRouter, since: float) -> RouterStatus:

@@ -85,8 +85,25 @@ class Transitioned:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceReport:
+    """One address that advertises for a router's VRID."""
+
+    address: str
+    refusal: str  # why it is not listened to; "": it is
+    first_at: float  # monotonic
+    last_at: float
+    heard: int
+    version: int
+    priority: int
+    interval: float = 0.0
+    checksum: str = ""
+    others: tuple[str, ...] = ()  # some of the virtual addresses that it has and we have not
+    lacks: tuple[str, ...] = ()  # some of those that we have and it has not
+
+
+@dataclass(frozen=True, slots=True)
 class RouterReport:
-    """One router: the fields of `snapshot.RouterStatus`."""
+    """One router: the fields of `snapshot.RouterStatus`, and the evidence for its agreement with others."""
 
     name: str
     interface: str
@@ -107,6 +124,9 @@ class RouterReport:
     group: str = ""
     terms: tuple[str, ...] = ()  # everything that moves the priority now, as "sentence (-20)"
     yields: bool = False  # it follows a peer of lower priority: a handover, or a preempt_delay that runs
+    own_addresses: tuple[str, ...] = ()  # from which it advertises
+    sources: tuple[SourceReport, ...] = ()
+    uncounted: int = 0  # advertisements from more sources than can be told apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +316,9 @@ def _router_in(body: dict[str, Any]) -> RouterSettings:
 
 
 def _report_out(report: RouterReport) -> dict[str, Any]:
-    return {name: getattr(report, name) for name in RouterReport.__slots__}
+    body = {name: getattr(report, name) for name in RouterReport.__slots__}
+    body["sources"] = [{name: getattr(each, name) for name in SourceReport.__slots__} for each in report.sources]
+    return body
 
 
 def _report_in(body: dict[str, Any]) -> RouterReport:
@@ -320,6 +342,25 @@ def _report_in(body: dict[str, Any]) -> RouterReport:
         group=_text(body, "group"),
         terms=tuple(str(each) for each in _list(body, "terms")),
         yields=_flag(body, "yields"),
+        own_addresses=tuple(str(each) for each in _list(body, "own_addresses")),
+        sources=tuple(_source_in(_table(each, "a source")) for each in _list(body, "sources")),
+        uncounted=_whole(body, "uncounted", 0),
+    )
+
+
+def _source_in(body: dict[str, Any]) -> SourceReport:
+    return SourceReport(
+        address=_text(body, "address"),
+        refusal=_text(body, "refusal"),
+        first_at=_number(body, "first_at"),
+        last_at=_number(body, "last_at"),
+        heard=_whole(body, "heard", 0),
+        version=_whole(body, "version", 0, 15),
+        priority=_whole(body, "priority", 0, 255),
+        interval=_number(body, "interval", 0.0),
+        checksum=_text(body, "checksum"),
+        others=tuple(str(each) for each in _list(body, "others")),
+        lacks=tuple(str(each) for each in _list(body, "lacks")),
     )
 
 

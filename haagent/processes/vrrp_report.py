@@ -2,14 +2,16 @@
 
 from collections import Counter
 
-from haagent.processes.vrrp_messages import RouterReport, RoutersReported, address_text
+from haagent.processes.vrrp_messages import RouterReport, RoutersReported, SourceReport, address_text
 from haagent.vrrp.address import dotted
 from haagent.vrrp.router import Backup
 from haagent.vrrp.settings import Interface
+from haagent.vrrp.sources import Source
 from haagent.vrrp.speaker import Machine, Speaker
 from haagent.vrrp.virtual_router import Address
 
 REPORT_INTERVAL = 2.0  # seconds
+MOST_DIFFERENCES = 3  # addresses that are named of a list that is not ours
 SLICE = 8  # routers in one message, so that no advertisement waits for the encoding of hundreds
 
 
@@ -73,6 +75,9 @@ class Reporter:
             ),
             counters=dict(machine.counters),
             discarded=_discarded(speaker, {name for name, _, _ in settings.places}),
+            own_addresses=tuple(dict.fromkeys(dotted(each.source) for each in parameters.paths)) if parameters else (),
+            sources=tuple(_source(each, settings.virtual_addresses) for each in machine.sources.all()),
+            uncounted=machine.sources.uncounted,
         )
 
     def _addresses(self, name: str, addresses: tuple[Address, ...]) -> tuple[str, ...]:
@@ -80,6 +85,26 @@ class Reporter:
         if known is None or known[0] != addresses:
             known = self._texts[name] = (addresses, tuple(address_text(each) for each in addresses))
         return known[1]
+
+
+def _source(source: Source, virtual: tuple[Address, ...]) -> SourceReport:
+    ours = {address for address, _ in virtual}
+    differs = source.addresses and ours != set(source.addresses)
+    others = sorted(set(source.addresses) - ours) if differs else []
+    lacks = sorted(ours - set(source.addresses)) if differs else []
+    return SourceReport(
+        address=dotted(source.address),
+        refusal=source.refusal,
+        first_at=source.first_at,
+        last_at=source.last_at,
+        heard=source.heard,
+        version=source.version,
+        priority=source.priority,
+        interval=source.interval,
+        checksum=source.checksum,
+        others=tuple(dotted(each) for each in others[:MOST_DIFFERENCES]),
+        lacks=tuple(dotted(each) for each in lacks[:MOST_DIFFERENCES]),
+    )
 
 
 def _discarded(speaker: Speaker, interfaces: set[str]) -> dict[str, int]:

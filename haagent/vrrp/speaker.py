@@ -43,6 +43,7 @@ from haagent.vrrp.settings import (
     resolve,
     terms,
 )
+from haagent.vrrp.sources import Sources
 from haagent.vrrp.virtual_router import VirtualRouter
 
 TWINS_AT_FIRST = 4  # advertisements of a new Active router that go out in both checksum forms
@@ -87,6 +88,7 @@ class Machine:
     heard: Heard | None = None
     heard_at: Instant | None = None  # by the first path
     counters: Counter[str] = field(default_factory=Counter)
+    sources: Sources = field(default_factory=Sources)  # who advertises for it
     # priority -> what is to be sent; still there when a fault has ended the parameters
     messages: dict[int, tuple[Outgoing, ...]] = field(default_factory=dict)
     twins: dict[int, tuple[Outgoing, ...]] = field(default_factory=dict)  # in the other form, while no peer was heard
@@ -249,7 +251,10 @@ class Speaker:
         if isinstance(heard, Discard) or machine is None:
             reason = heard if isinstance(heard, Discard) else Discard.VRID
             self.discarded.setdefault(interface, Counter())[reason] += 1
+            if machine is not None and reason is not Discard.OWN:
+                machine.sources.refuse(source, message, reason.name.lower(), now)
             return self._complain(machine, reason, message, source)
+        machine.sources.hear(source, heard, now)
         is_second = interface != machine.settings.interface
         if is_second and self._is_tie_elsewhere(machine, heard, now):
             return []

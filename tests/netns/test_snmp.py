@@ -6,7 +6,7 @@ import pytest
 
 from haagent.agentx.varbind import Kind, Varbind
 from haagent.mib import haagent as mib
-from haagent.processes.messages import ObserverReported, RouterChanged, ServiceChanged, SnapshotTaken
+from haagent.processes.messages import AgreementChanged, ObserverReported, RouterChanged, ServiceChanged, SnapshotTaken
 from tests.snmp_stage import ROOT, Stage, names, snapshot, wait_for
 
 pytestmark = pytest.mark.root
@@ -52,7 +52,7 @@ def test_a_walk_is_the_snapshot_in_order(stage: Stage) -> None:
     found = parse(stage.walk(*RAW))
     assert found == mib.build(SNAPSHOT).walk()
     assert [varbind.name for varbind in found] == sorted(varbind.name for varbind in found)
-    assert len(found) == 11 + 2 * 25 + 2 * 18 + 6 * 22
+    assert len(found) == 11 + 2 * 27 + 2 * 18 + 6 * 22
 
 
 def test_every_instance_can_be_asked_for_by_itself(stage: Stage) -> None:
@@ -111,7 +111,7 @@ def test_a_bulk_walk_of_sixty_servers(stage: Stage) -> None:
     try:
         found = parse(stage.walk(*RAW, "-Cr50", tool="snmpbulkwalk"))
         assert found == mib.build(many).walk()
-        assert len(found) == 11 + 2 * 25 + 2 * 18 + 120 * 22
+        assert len(found) == 11 + 2 * 27 + 2 * 18 + 120 * 22
     finally:
         stage.say(SnapshotTaken(SNAPSHOT))
         wait_for(lambda: parse(stage.walk(*RAW, tool="snmpget", start=f"{ROOT}.1.1.7.0"))[0].content == 6)
@@ -156,6 +156,33 @@ def test_a_service_that_changes_state_reaches_the_trap_receiver(stage: Stage) ->
         "haagentServiceState.'web' = frozen",
         "haagentServicePreviousState.'web' = serving",
         "haagentServiceReason.'web' = 1 of 9 are healthy",
+    ]
+
+
+def test_a_disagreement_reaches_the_trap_receiver(stage: Stage) -> None:
+    stage.say(
+        AgreementChanged(
+            name="web",
+            interface="eth0",
+            vrid=51,
+            router_state="active",
+            state="one_way",
+            previous="agreed",
+            evidence="d1 hears d2",
+        )
+    )
+    wait_for(lambda: "d1 hears d2" in stage.traps())
+    (trap,) = [line for line in stage.traps().splitlines() if "d1 hears d2" in line]
+    _uptime, identity, *objects = trap.split("\t")
+    assert identity.endswith(" = HAAGENT-MIB::haagentRouterAgreementChange")
+    assert [each.removeprefix("HAAGENT-MIB::") for each in objects] == [
+        "haagentDirectorName.0 = d1",
+        "haagentRouterInterface.'web' = eth0",
+        "haagentRouterVrid.'web' = 51",
+        "haagentRouterState.'web' = active",
+        "haagentRouterAgreement.'web' = oneWay",
+        "haagentRouterPreviousAgreement.'web' = agreed",
+        "haagentRouterAgreementEvidence.'web' = d1 hears d2",
     ]
 
 

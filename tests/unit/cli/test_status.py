@@ -5,15 +5,17 @@ from pathlib import Path
 
 import msgspec
 
-from haagent.cli.status import lines, look, service_lines
+from haagent.cli.status import lines, look, router_lines, service_lines
 from haagent.control.requests import StatusAnswer
 from haagent.snapshot import (
+    AgreementStatus,
     CheckStatus,
     ProcessStatus,
     RealServerStatus,
     RouterStatus,
     ServiceStatus,
     Snapshot,
+    SourceStatus,
 )
 
 AT = 1_700_000_000.0
@@ -163,3 +165,37 @@ def test_json_is_the_snapshot(monkeypatch):
     assert code == 2
     assert msgspec.json.decode(printed, type=Snapshot) == SNAPSHOT
     assert json.loads(printed)["services"][0]["real_servers"][1]["weight"] is None
+
+
+def test_what_moves_a_router_and_who_else_speaks_for_it():
+    heard = SourceStatus(
+        address="198.51.100.9",
+        refusal="",
+        first_at=AT - 60,
+        last_at=AT - 2,
+        heard=30,
+        version=3,
+        priority=250,
+        interval=1.0,
+        checksum="rfc9568",
+    )
+    router = msgspec.structs.replace(
+        ROUTER,
+        group="nat",
+        terms=("pool web is empty (-110)",),
+        yields=True,
+        sources=(
+            heard,
+            msgspec.structs.replace(heard, address=ROUTER.active_address),
+            msgspec.structs.replace(heard, address="198.51.100.8", version=2, refusal="version"),
+        ),
+        agreement=AgreementStatus(state="one_way", since=AT - 5, evidence=("d1 hears d2", "d2 does not hear d1")),
+    )
+    assert list(router_lines(router, AT))[2:8] == [
+        "         moves with the group nat",
+        "         priority 200 as configured, pool web is empty (-110)",
+        "         yields to an Active router of lower priority: a handover, or a preempt_delay that runs",
+        "         directors ONE WAY for 5.0 s: d1 hears d2; d2 does not hear d1",
+        "         heard 198.51.100.9 with priority 250, VRRPv3, rfc9568 checksum: 30 advertisements, the last 2.0 s ago",  # noqa: E501
+        "         heard 198.51.100.8 with priority 250, VRRPv2, refused (version): 30 advertisements, the last 2.0 s ago",  # noqa: E501
+    ]

@@ -168,6 +168,8 @@ def test_a_virtual_router() -> None:
         24: 9,
         25: 10,
         26: 11,
+        28: 1,
+        29: b"",
     }
 
 
@@ -228,7 +230,7 @@ def test_a_real_server_and_the_sorry_server() -> None:
 def test_the_rows_are_ordered_whatever_the_order_in_the_configuration() -> None:
     names = [varbind.name for varbind in mib.build(SNAPSHOT).walk()]
     assert names == sorted(names)
-    assert len(names) == len(set(names)) == 11 + 25 + 2 * 18 + 2 * 22
+    assert len(names) == len(set(names)) == 11 + 27 + 2 * 18 + 2 * 22
     backwards = msgspec.structs.replace(SNAPSHOT, services=(MARK, SERVICE))
     assert [varbind.name for varbind in mib.build(backwards).walk()] == names
 

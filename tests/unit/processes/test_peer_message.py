@@ -5,7 +5,9 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
+from haagent.core.hearing import Hearing, Source
 from haagent.pool.operator import Override, Overrides, Version
 from haagent.processes.peer_message import CHALLENGE_SIZE, Healths, Told, challenge, nonce_of, opened, sealed, tag
 
@@ -28,6 +30,17 @@ def test_what_is_made_of_the_real_servers_goes_along() -> None:
     told = opened("answer", SECRET, THEIRS, sealed("answer", SECRET, THEIRS, "d1", b"", {}, healths))
     assert isinstance(told, Told)
     assert told.healths == healths
+
+
+def test_what_is_heard_of_the_virtual_routers_goes_along() -> None:
+    source = Source(address="192.0.2.1", at=-3.5, refusal="version", others=("192.0.2.200",))
+    heard = Hearing(router="web", state="backup", since=-9.0, at=0.0, priority=100, interval=1.0, sources=(source,))
+    told = opened("answer", SECRET, THEIRS, sealed("answer", SECRET, THEIRS, "d1", b"", {}, {}, (heard,)))
+    assert isinstance(told, Told)
+    assert told.hearings == (heard,)
+    never = structs.replace(heard, since=math.nan)
+    refused = opened("answer", SECRET, THEIRS, sealed("answer", SECRET, THEIRS, "d1", b"", {}, {}, (never,)))
+    assert refused == "it names a time that is none"
 
 
 def test_another_secret_conversation_or_direction_is_not_believed() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from haagent.config.model import Endpoint, Peers
+from haagent.core.hearing import Hearing
 from haagent.pool.operator import Override, Overrides, merge, said
 from haagent.processes.peer_message import Healths
 from haagent.processes.peers import PeerExchange, read_secret
@@ -22,6 +23,7 @@ class Director:
         self.name, self.words, self.complaints = name, {}, []  # type: ignore[var-annotated]
         self.healths: Healths = {("web", name): "up"}
         self.seen: dict[str, Healths] = {}
+        self.heard_there: dict[str, tuple[Hearing, ...]] = {}
         self.exchange = PeerExchange(
             name,
             peers,
@@ -31,6 +33,8 @@ class Director:
             self.complaints.append,
             healths=lambda: self.healths,
             saw=self.seen.__setitem__,
+            hearings=lambda: (Hearing(router=name, state="active", since=0.0, at=0.0, priority=1, interval=1.0),),
+            heard_there=self.heard_there.__setitem__,
         )
 
     def hear(self, theirs: Overrides) -> None:
@@ -102,6 +106,17 @@ def test_who_was_away_hears_it_when_it_is_back() -> None:
             d2 = Director("d2", peers)
             async with running(d2):
                 await until(lambda: d2.words == d1.words and d1.exchange.problems() == ())
+
+    asyncio.run(play())
+
+
+def test_each_hears_what_the_others_hear() -> None:
+    async def play() -> None:
+        peers = peers_of("d1", "d2")
+        d1, d2 = Director("d1", peers), Director("d2", peers)
+        async with running(d1, d2):
+            await until(lambda: set(d1.heard_there) == {"d2"} and set(d2.heard_there) == {"d1"})
+            assert d1.heard_there["d2"][0].router == "d2"
 
     asyncio.run(play())
 

@@ -16,6 +16,7 @@ from haagent.processes.vrrp_messages import (
     RoutersReported,
     SetRouters,
     SetTracking,
+    SourceReport,
     Transitioned,
     address_text,
     decode_from_vrrp,
@@ -60,6 +61,15 @@ REPORT = RouterReport(
     counters={"advertisements_sent": 3},
     discarded={"ttl": 1},
 )
+HEARD = replace(
+    REPORT,
+    own_addresses=("192.0.2.2", "203.0.113.2"),
+    sources=(
+        SourceReport("192.0.2.1", "", 3.5, 4.5, 7, 3, 200, 1.0, "rfc9568"),
+        SourceReport("192.0.2.9", "version", 3.5, 4.5, 7, 2, 0, others=("192.0.2.200",), lacks=("198.51.100.100",)),
+    ),
+    uncounted=3,
+)
 ROUTER_IPV6 = replace(
     ROUTER,
     virtual_addresses=(
@@ -88,7 +98,7 @@ TO_VRRP = [
 FROM_VRRP = [
     Hello(4711, "FIFO 50, memory locked"),
     Transitioned("web", "backup", "active", "why \ud800", 3.5),
-    RoutersReported((REPORT, replace(REPORT, name="mail"))),
+    RoutersReported((REPORT, replace(REPORT, name="mail"), HEARD)),
 ]
 
 

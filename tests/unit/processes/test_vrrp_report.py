@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from haagent.processes.vrrp_messages import SourceReport
 from haagent.processes.vrrp_report import SLICE, Reporter
 from haagent.snapshot import RouterCounters
 from haagent.vrrp.advertisement import MULTICAST_GROUP, Advertisement, encode
@@ -65,11 +66,26 @@ def test_the_fields() -> None:
     assert report.virtual_addresses == ("192.0.2.100/24", "192.0.2.101/32")
     assert report.counters == {"advertisements_received": 1, "checksum_rfc9568": 1}
     assert report.discarded == {"ttl": 1}
+    assert report.own_addresses == ("192.0.2.2",)
+    heard, refused = report.sources
+    assert heard == SourceReport("192.0.2.1", "", 1.0, 1.0, 1, 3, 200, 1.0, "rfc9568")
+    assert (refused.address, refused.refusal, refused.priority) == ("192.0.2.1", "ttl", 200)
     speaker.pass_time(100.0)
     reporter.want("web")
     later = reporter.next_slice(speaker, {"eth0": ETH0})
     assert later is not None
     assert (later.routers[0].state, later.routers[0].active_address) == ("active", "192.0.2.2")
+
+
+def test_a_list_of_other_addresses_is_named_in_part() -> None:
+    speaker, reporter = started(WEB), Reporter()
+    others = tuple(bytes((192, 0, 2, last)) for last in range(200, 210))
+    speaker.receive("eth0", encode(Advertisement(51, 200, 1.0, others), PEER), 255, PEER, MULTICAST_GROUP, 1.0)
+    reporter.want("web")
+    report = reporter.next_slice(speaker, {"eth0": ETH0})
+    assert report is not None
+    (source,) = report.routers[0].sources
+    assert (source.others, source.lacks) == (("192.0.2.200", "192.0.2.201", "192.0.2.202"), ("192.0.2.100",))
 
 
 def test_a_router_without_interface_and_one_that_is_gone() -> None:
