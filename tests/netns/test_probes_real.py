@@ -543,7 +543,8 @@ match from any for domain "example.com" action "local"
 """
 
 
-def test_smtp(stage: Stage, folder: Path) -> None:
+def test_opensmtpd(stage: Stage, folder: Path) -> None:
+    """Where it is the machine's mail server; else postfix is: test_probes_apache_postfix_grpc.py."""
     certificates(folder)
     (folder / "self.key").chmod(0o600)
     (folder / "smtpd.conf").write_text(SMTPD.format(folder=folder))
@@ -560,7 +561,7 @@ def test_smtp(stage: Stage, folder: Path) -> None:
         passed, words = stage.ask(SmtpCheck(**COMMON), 25)
         assert passed, words
         assert words.startswith('ready: "220 mx.example.com ESMTP')
-        # Debian 12's smtpd cannot use its own key (OpenSSL 3); STARTTLS that works: tests/unit/probes/test_smtp.py
+        # Debian 12's smtpd cannot use its own key (OpenSSL 3); STARTTLS that works: postfix
         passed, words = stage.ask(SmtpCheck(**COMMON, tls="starttls"), 25)
         assert passed or words.startswith("TLS handshake failed: the server says ")
         passed, words = stage.ask(SmtpCheck(**COMMON, tls="starttls"), 587)
