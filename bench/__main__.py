@@ -15,7 +15,7 @@ PARTS = {
     "handover": "what a client sees of a clean stop and of a handover, beside keepalived",
     "ipvs": "10,000 destinations programmed, beside `ipvsadm -R`",
     "scale": "40,000 real servers loaded and planned, 10,000 changed, reloaded and audited",
-    "checks": "CPU per HTTP check, 300 real servers at 1 s, beside keepalived",
+    "checks": "CPU per HTTP check beside keepalived and ldirectord, lag of 10,000, a hung half, detection, memory",
     "snmp": "a walk of the real servers through snmpd, beside keepalived",
     "memory": "resident memory of every process, 100 services with 10 real servers each",
 }

@@ -1,157 +1,63 @@
-"""CPU per HTTP check: haagent's prober beside keepalived's checker process, in the same boot of the same kernel.
+"""What checks cost and how late they are: CPU per check, schedule lag, a hung half, detection, memory.
 
-    python bench/checks.py [--servers 300] [--seconds 15] [--rounds 3]
+    python -m bench.checks [ROW ...] [--servers 300] [--seconds 15] [--rounds 3] [--many 10000]
 
-keepalived runs no checker without IPVS, so where this kernel has none the comparison runs inside the user-mode kernel.
-System calls cost several times the native price there: read the ratio, not the microseconds. ours alone is also
-measured natively. Both check the same addresses (127.0.x.y, one nginx) once a second for status 200. Counted are user
-and system time of the one process that checks, less its idle rate, and the requests that nginx's stub_status saw.
-The user-mode kernel samples these times at its ticks (100 a second): work that keeps step with them is seen always or
-never. haagent's turns come every 23 ms and keepalived's checks start at random phases, so neither keeps step.
+cpu        haagent's prober beside keepalived's checker process and ldirectord, in one namespace of this kernel. Counted
+           are user and system time of what checks, less its idle rate, and the requests that nginx saw.
+uml        the same beside keepalived on a kernel with IPVS, in one boot of the user-mode kernel if this one has none.
+           System calls cost several times the native price there, and times are sampled at its ticks: read the ratio.
+           Nobody keeps step with the ticks (a slot of haagent's is 90.9 ms, keepalived starts at random phases).
+lag        --many checks at a 2 s interval: how late after their instants tries start
+hung       half of --servers accept and never answer: how late the verdicts on the others come, before and after
+detection  servers are killed just after they answered: from then to the report, less interval x fall. It is the worst
+           moment. "close": refused; "hang": it accepts and is silent, so the timeout counts
+memory     what the prober grows by for each idle check
+Instants come from the transcripts that `haagent why` shows, and from the prober's reports to this bench, its director.
 """
 
 import argparse
+import ctypes
 import os
+import random
+import resource
 import shutil
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
-from haagent.config.model import HttpCheck
+from bench.check_stage import (
+    PORT,
+    SETTLE_TIME,
+    addresses,
+    cpu_seconds,
+    haagent,
+    keepalived,
+    ldirectord,
+    nginx,
+    prober,
+    requests_seen,
+    stand_in,
+)
 from haagent.lab.uml import inside_uml, kernel_has_ipvs, stream_in_uml, uml_available
-from haagent.processes.frames import FrameReader, frame
-from haagent.processes.messages import HealthReported, Probe, SetProbes, decode_from_prober, encode
 
-PORT = 8080
-TICKS = os.sysconf("SC_CLK_TCK")
-SETTLE_TIME = 4.0  # after the first checks, before the clock starts
-
-NGINX = """
-daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.log;
-events {{ worker_connections 4096; }}
-http {{
-  access_log off;
-  server {{
-    listen {port} backlog=4096;
-    location / {{ return 200 "webserverisworking\\n"; }}
-    location = /requests {{ stub_status; }}
-  }}
-}}
-"""
-KEEPALIVED_SERVICE = """
-virtual_server 192.0.2.1 80 {{
-  delay_loop {interval}
-  lb_algo wlc
-  lb_kind NAT
-  protocol TCP
-{real_servers}
-}}
-"""
-KEEPALIVED_SERVER = """
-  real_server {address} {port} {{
-    HTTP_GET {{ url {{ path / status_code 200 }} connect_timeout 1 }}
-  }}
-"""
-
-
-def addresses(count: int) -> list[str]:
-    return [f"127.0.{1 + index // 250}.{1 + index % 250}" for index in range(count)]
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def requests_seen() -> int:
-    """Requests that nginx handled so far; asking is one more."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{PORT}/requests", timeout=10) as answer:
-        return int(answer.read().split(b"requests\n")[1].split()[2])
+CLONE_NEWNET = 0x40000000
+ROOT = Path(__file__).parents[1]
+ROWS = ("cpu", "uml", "lag", "hung", "detection", "memory")
+Subject = Callable[[Path, int], AbstractContextManager[int]]
 
 
 @contextmanager
-def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=30)
-
-
-@contextmanager
-def nginx(folder: Path) -> Iterator[None]:
-    file = folder / "nginx.conf"
-    file.write_text(NGINX.format(folder=folder, port=PORT))
-    with ended(subprocess.Popen(["nginx", "-c", str(file)], stderr=subprocess.DEVNULL)) as process:
-        for _ in range(100):
-            try:
-                requests_seen()
-                break
-            except OSError:
-                if process.poll() is not None:
-                    raise SystemExit(f"nginx did not start: {(folder / 'nginx.log').read_text()}") from None
-                time.sleep(0.1)
-        yield
-
-
-@contextmanager
-def haagent(folder: Path, servers: int) -> Iterator[int]:
-    """The prober, with this process as its director; gives the prober's process id."""
-    path = folder / "internal.sock"
-    path.unlink(missing_ok=True)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(path))
-        listener.listen()
-        command = [sys.executable, "-m", "haagent.processes.prober", "--socket", str(path), "--user", "nobody"]
-        with ended(subprocess.Popen(command)) as process:
-            connection, _ = listener.accept()
-            check = HttpCheck(name="web", interval=1.0, timeout=1.0)
-            probes = [
-                Probe(id=id, check=check, address=address, port=PORT) for id, address in enumerate(addresses(servers))
-            ]
-            connection.sendall(frame(encode(SetProbes(tuple(probes)))))
-            down: list[str] = []
-            threading.Thread(target=lambda: listen(connection, down), daemon=True).start()
-            yield process.pid
-            if down:
-                print(f"  haagent: {len(down)} failed checks, the last: {down[-1]}")
-
-
-def listen(connection: socket.socket, failures: list[str]) -> None:
-    frames = FrameReader()
-    while data := connection.recv(65536):
-        for message in map(decode_from_prober, frames.feed(data)):
-            if isinstance(message, HealthReported) and message.detail != "HTTP 200":
-                failures.append(message.detail)
-
-
-@contextmanager
-def keepalived(folder: Path, servers: int) -> Iterator[int]:
-    """Gives the process id of its checker process."""
-    file = folder / "keepalived.conf"
-    real_servers = "".join(KEEPALIVED_SERVER.format(address=a, port=PORT) for a in addresses(max(servers, 1)))
-    file.write_text(KEEPALIVED_SERVICE.format(interval=1 if servers else 3600, real_servers=real_servers))
-    file.chmod(0o644)
-    pid_files = ["-p", f"{folder}/keepalived.pid", "-c", f"{folder}/checkers.pid"]
-    with ended(subprocess.Popen(["keepalived", "-C", "-n", "-f", str(file), *pid_files])) as process:
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        for _ in range(100):
-            if pids := children.read_text().split():
-                break
-            time.sleep(0.1)
-        else:
-            raise SystemExit("keepalived started no checker process")
-        yield int(pids[0])
+def scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="haagent-bench-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def measure(pid: int, seconds: float) -> tuple[float, int]:
@@ -161,88 +67,210 @@ def measure(pid: int, seconds: float) -> tuple[float, int]:
     return cpu_seconds(pid) - cpu, requests_seen() - requests - 1
 
 
-def per_check(pid: int, seconds: float, idle_rate: float, servers: int) -> float:
-    """Microseconds."""
-    while requests_seen() == 0:
+def per_check(pid: int, seconds: float, idle_rate: float) -> tuple[float, int]:
+    """Microseconds, and how many checks there were."""
+    before = requests_seen()
+    while requests_seen() < before + 5:
         time.sleep(0.1)
     time.sleep(SETTLE_TIME)
     cpu, checks = measure(pid, seconds)
-    if not 0.8 <= checks / (servers * seconds) <= 1.2:
-        print(f"  only {checks} checks in {seconds:g} s where {servers * seconds:g} were wanted")
-    return (cpu - idle_rate * seconds) / max(checks, 1) * 1e6
+    return (cpu - idle_rate * seconds) / max(checks, 1) * 1e6, checks
 
 
-def compare(servers: int, seconds: float, rounds: int) -> None:
-    subjects = {"haagent": haagent, "keepalived": keepalived}
-    with tempfile.TemporaryDirectory(prefix="haagent-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+def compare(subjects: dict[str, Subject], servers: int, seconds: float, rounds: int) -> None:
+    with scratch() as folder:
+        stand_in(folder)
         with nginx(folder):
-            idle = {}
+            idle: dict[str, float] = {}
+            costs: dict[str, list[float]] = {}
             for subject, run in subjects.items():
                 with run(folder, 0) as pid:
                     time.sleep(SETTLE_TIME)
                     cpu, _ = measure(pid, seconds / 2)
                     idle[subject] = cpu / (seconds / 2)
-            costs: dict[str, list[float]] = {subject: [] for subject in subjects}
             for _ in range(rounds):
                 for subject, run in subjects.items():
                     with run(folder, servers) as pid:
-                        costs[subject].append(per_check(pid, seconds, idle[subject], servers))
+                        cost, checks = per_check(pid, seconds, idle[subject])
+                        costs.setdefault(subject, []).append(cost)
+                        if not 0.8 <= checks / (servers * seconds) <= 1.2:
+                            print(f"  {subject} made {checks} checks in {seconds:g} s, not {servers * seconds:g}")
+    ours = statistics.median(costs["haagent"])
     for subject, values in costs.items():
-        shown = "  ".join(f"{value:6.0f}" for value in values)
-        print(f"  {subject:<11} {statistics.median(values):6.0f} us per check   (rounds: {shown})")
-    ratio = statistics.median(costs["haagent"]) / statistics.median(costs["keepalived"])
-    print(f"  haagent / keepalived: {ratio:.2f}", flush=True)
+        shown, median = "  ".join(f"{value:6.0f}" for value in values), statistics.median(values)
+        ratio = "" if subject == "haagent" else f"   haagent / {subject}: {ours / median:.3g}"
+        print(f"  {subject:<11} {median:6.0f} us per check   (rounds: {shown}){ratio}", flush=True)
 
 
-def alone(servers: int, seconds: float, rounds: int) -> None:
-    """Ours only, natively, in a network namespace of its own."""
-    with tempfile.TemporaryDirectory(prefix="haagent-bench-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        with nginx(folder):
-            values = []
-            for _ in range(rounds):
-                with haagent(folder, servers) as pid:
-                    values.append(per_check(pid, seconds, 0.0, servers))
-    shown = "  ".join(f"{value:6.0f}" for value in values)
-    print(f"  haagent     {statistics.median(values):6.0f} us per check   (rounds: {shown})", flush=True)
+def cpu(options: argparse.Namespace) -> None:
+    subjects: dict[str, Subject] = {"haagent": haagent}
+    has_ipvs = kernel_has_ipvs()
+    print(f"CPU per HTTP check, {options.servers} real servers, one check a second each, natively")
+    if not has_ipvs and shutil.which("cc") is None:
+        print("  without keepalived: no IPVS here, and no C compiler for its stand-in")
+    else:
+        subjects["keepalived"] = partial(keepalived, has_ipvs=has_ipvs)
+    if shutil.which("ldirectord") is None:
+        print("  without ldirectord: not installed")
+    else:
+        subjects["ldirectord"] = partial(ldirectord, has_ipvs=has_ipvs)
+    compare(subjects, options.servers, options.seconds, options.rounds)
+
+
+def uml(options: argparse.Namespace) -> None:
+    print(
+        f"CPU per HTTP check, {options.servers} real servers, one check a second each, on a kernel with IPVS",
+        flush=True,
+    )
+    if kernel_has_ipvs() or inside_uml():
+        compare({"haagent": haagent, "keepalived": keepalived}, options.servers, options.seconds, options.rounds)
+        return
+    if missing := uml_available():
+        print(f"  {missing}")
+        return
+    numbers = [f"--servers={options.servers}", f"--seconds={options.seconds}", f"--rounds={options.rounds}"]
+    per_round = 2 * (options.seconds + SETTLE_TIME + 10)
+    command = [sys.executable, "-m", "bench.checks", "uml", *numbers]
+    stream_in_uml(command, timeout=120 + per_round * (options.rounds + 1), env={"PYTHONPATH": str(ROOT)})
+
+
+def milliseconds(values: Sequence[float]) -> str:
+    ordered = sorted(values)
+    named = {"median": 0.5, "p90": 0.9, "p99": 0.99}
+    shown = ", ".join(f"{name} {ordered[int(share * len(ordered))] * 1e3:.1f}" for name, share in named.items())
+    return f"{shown}, worst {ordered[-1] * 1e3:.1f} ms"
+
+
+def lag(options: argparse.Namespace) -> None:
+    count = options.many
+    print(f"Schedule lag, {count} checks at a 2 s interval on {os.cpu_count()} cores", flush=True)
+    with scratch() as folder, nginx(folder), prober(folder, addresses(count), interval=2.0) as running:
+        time.sleep(2 * SETTLE_TIME)
+        used, requests = cpu_seconds(running.pid), requests_seen()
+        found = running.sample(options.seconds, range(count))
+        rate = (requests_seen() - requests) / (options.seconds + 2)
+        used = (cpu_seconds(running.pid) - used) / (options.seconds + 2)
+        print(f"  {milliseconds([start for start, _ in found])}   ({len(found)} tries seen)")
+        print(f"  {rate:.0f} checks a second by {used * 100:.0f} % of a core; {len(running.failed)} failed")
+
+
+@contextmanager
+def answerer(targets: Sequence[str]) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "bench.answerer", str(PORT), *targets]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.stdin.close()
+
+
+def order(process: subprocess.Popen[str], orders: dict[str, str]) -> dict[str, float]:
+    """When each was done."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write("".join(f"{address} {what}\n" for address, what in orders.items()))
+    process.stdin.flush()
+    done: dict[str, float] = {}
+    while len(done) < len(orders):
+        address, at = process.stdout.readline().split()
+        done[address] = float(at)
+    return done
+
+
+def hung(options: argparse.Namespace) -> None:
+    print(f"Verdicts on {options.servers // 2} of {options.servers} servers, after their instants, at 1 s", flush=True)
+    targets = addresses(options.servers)
+    others = range(0, options.servers, 2)
+    medians: dict[str, list[float]] = {}
+    for _ in range(options.rounds):
+        with (
+            scratch() as folder,
+            nginx(folder, ["127.0.0.1", *(targets[id] for id in others)]),
+            answerer(targets[1::2]) as servers,
+            prober(folder, targets) as running,
+        ):
+            time.sleep(SETTLE_TIME)
+            for half in ("answers", "hangs"):
+                if half == "hangs":
+                    order(servers, {targets[id]: "hang" for id in range(1, options.servers, 2)})
+                    time.sleep(SETTLE_TIME)
+                ends = [end for _, end in running.sample(options.seconds, others)]
+                medians.setdefault(half, []).append(statistics.median(ends))
+                print(f"  the other half {half:8} {milliseconds(ends)}", flush=True)
+    more = [(late - early) * 1e3 for early, late in zip(medians["answers"], medians["hangs"], strict=True)]
+    print(f"  a hung half delays the others by {', '.join(f'{each:.1f}' for each in more)} ms (medians, by rounds)")
+
+
+def detection(options: argparse.Namespace) -> None:
+    print(f"Detection of a killed server among {options.servers}, less interval (1 s) x fall (3)", flush=True)
+    targets, timeout = addresses(options.servers), 0.2
+    for what in ("close", "hang"):
+        late: list[float] = []
+        for trial in range(options.rounds):
+            with (
+                scratch() as folder,
+                answerer(targets) as servers,
+                prober(folder, targets, timeout=timeout, fall=3, rise=1) as running,
+            ):
+                while len(running.up) < options.servers:
+                    time.sleep(0.2)
+                killed = random.Random(trial).sample(range(options.servers), min(30, options.servers))
+                done = order(servers, {targets[id]: what for id in killed})
+                until = time.monotonic() + 10
+                while time.monotonic() < until and not set(killed) <= running.down.keys():
+                    time.sleep(0.2)
+                late += [running.down[id][0] - done[targets[id]] - 3.0 for id in killed if id in running.down]
+                if wrong := running.down.keys() - set(killed):
+                    print(f"  {len(wrong)} servers that live were reported down")
+        if what == "hang":
+            late = [each - timeout for each in late]
+        words = ", and the timeout of 200 ms" if what == "hang" else ""
+        print(f"  {what:5} {milliseconds(late)}   ({len(late)} kills{words})", flush=True)
+
+
+def resident(pid: int) -> int:
+    """Octets of its own and shared (proc(5), smaps_rollup)."""
+    rows = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:])
+    return int(rows["Rss"].split()[0]) * 1024
+
+
+def memory(options: argparse.Namespace) -> None:
+    print(f"Memory of the prober, with 1 and with {options.many} checks at a 30 s interval", flush=True)
+    sizes = []
+    for count in (1, options.many):
+        with scratch() as folder, nginx(folder), prober(folder, addresses(count), interval=30.0) as running:
+            until = time.monotonic() + 75
+            while time.monotonic() < until and len(running.up) < count:
+                time.sleep(1)
+            sizes.append(resident(running.pid))
+    print(f"  {sizes[0] / 2**20:.1f} MiB, {sizes[1] / 2**20:.1f} MiB:", end="")
+    print(f" {(sizes[1] - sizes[0]) / (options.many - 1):.0f} octets for each check", flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"one of {', '.join(ROWS)}; default: all")
     parser.add_argument("--servers", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--part", choices=["all", "native", "compare"], default="all")
+    parser.add_argument("--many", type=int, default=10_000)
     options = parser.parse_args()
-    load = (options.servers, options.seconds, options.rounds)
-    numbers = ["--servers", str(load[0]), "--seconds", str(load[1]), "--rounds", str(load[2])]
-    again = [sys.executable, __file__, *numbers, "--part"]
-    if options.part == "native":
-        alone(*load)
-        return 0
-    if options.part == "compare":
-        compare(*load)
-        return 0
-    print(f"CPU per HTTP check, {load[0]} real servers, one check a second each")
-    for tool in ("nginx", "keepalived", "unshare"):
+    wanted = options.rows or list(ROWS)
+    if unknown := [row for row in wanted if row not in ROWS]:
+        parser.error(f"no row is called {', '.join(unknown)}")
+    for tool in ("nginx", "keepalived", "ip"):
         if shutil.which(tool) is None:
-            raise SystemExit(f"{tool} is not installed: apt-get install nginx-light keepalived util-linux")
-    print(" natively, haagent alone:", flush=True)
-    in_namespace = 'ip link set lo up && exec "$@"'
-    subprocess.run(["unshare", "--net", "sh", "-c", in_namespace, "sh", *again, "native"], check=True)
-    if kernel_has_ipvs() or inside_uml():
-        print(" both, in this kernel:", flush=True)
-        return subprocess.run(["unshare", "--net", "sh", "-c", in_namespace, "sh", *again, "compare"]).returncode
-    if missing := uml_available():
-        raise SystemExit(missing)
-    print(
-        " both, in one boot of the user-mode kernel (several times slower than native; the ratio counts):", flush=True
-    )
-    per_round = 2 * (options.seconds + SETTLE_TIME + 10)
-    return stream_in_uml([*again, "compare"], timeout=120 + per_round * (options.rounds + 1))
+            raise SystemExit(f"{tool} is not installed: tools/packages test")
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
+        raise SystemExit(f"no network namespace: {os.strerror(ctypes.get_errno())}")
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    rows = {"cpu": cpu, "uml": uml, "lag": lag, "hung": hung, "detection": detection, "memory": memory}
+    for row in wanted:
+        rows[row](options)
+    return 0
 
 
 if __name__ == "__main__":

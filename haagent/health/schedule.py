@@ -71,6 +71,9 @@ class Family:
     def _slot(self, place: int) -> int:
         return int((place * GOLDEN) % 1.0 * len(self.slots))
 
+    def phase_of(self, id: int) -> float:
+        return self.phase(self._slot(self._places[id]))
+
     def phase(self, slot: int) -> float:
         """Seconds from the start of the interval."""
         return slot / len(self.slots) * self.interval
@@ -123,6 +126,10 @@ class Schedule:
             # Its slots would wait for their instants, up to an interval, and all of it with each of them.
             self._heap = [each for each in self._heap if each[2].family is not family]
             heapq.heapify(self._heap)
+
+    def phase(self, id: int) -> float:
+        """Its instants are this and whole intervals."""
+        return self._family_of[id].phase_of(id)
 
     def next_deadline(self) -> float | None:
         """When `due` has something to say again; None: nothing is scheduled."""

@@ -158,6 +158,7 @@ def test_no_slot_is_crowded_and_every_interval_stays_an_interval(interval: float
     for id in range(count):
         schedule.add(id, interval, now=5.0)
     first = {id: at for at, id in run(schedule, 5.0, 5.0 + interval * 1.000001)}
+    assert all(abs((at - schedule.phase(id)) / interval % 1.0 - 0.5) > 0.499 for id, at in first.items())
     assert len(first) == count
     assert max(Counter(first.values()).values()) <= 2 * CROWD + 1
     again = {id: at for at, id in run(schedule, 5.0 + interval * 1.000001, 5.0 + 2 * interval * 1.000001)}
