@@ -219,8 +219,8 @@ class HttpConversation:
         if self._wanted:  # found, it would have been forgotten
             return f'{self._amount(plural=True)} "{self._question.check.body}"'
         pattern = self._question.pattern
-        if pattern is not None and self._kept is not None and not pattern.is_in(bytes(self._kept)):
-            return f"{self._amount(plural=False)} {pattern.words}"
+        if pattern is not None and self._kept is not None and (wrong := pattern.wrong(bytes(self._kept))):
+            return f"{self._amount(plural=False)} {wrong}"
         return wrong_in(bytes(self._kept or b""), self._question.check.json) if self._question.check.json else ""
 
     def _amount(self, *, plural: bool) -> str:

@@ -3,6 +3,7 @@
 from haagent.config.checks import TcpCheck
 from haagent.health.probe import ProbeResult
 from haagent.probes.exchange import Conversation, Done, Exchange, converse, way_of
+from haagent.probes.limited_match import Search
 from haagent.probes.pattern import Pattern, pattern_of, payload
 from haagent.probes.poller import Poller
 from haagent.probes.tls import TlsConversation
@@ -50,9 +51,12 @@ class ExpectConversation:
 
     def feed(self, data: bytes) -> ProbeResult | None:
         self._answer += data
-        if self._pattern.is_in(self._answer):
+        found = self._pattern.search(self._answer)
+        if found is Search.FOUND:
             return ProbeResult(True, f"answered {shown(self._answer)}")
-        return self._wrong() if self._pattern.is_refuted(self._answer) else None
+        if found is Search.TOO_SLOW:
+            return ProbeResult(False, f"the answer {shown(self._answer)} {self._pattern.slow_words}")
+        return self._wrong() if self._pattern.is_decided(self._answer) else None
 
     def ended(self) -> ProbeResult:
         if not self._answer:

@@ -15,8 +15,8 @@ def conversation(check: UdpCheck) -> Conversation:
 
     def judge(reply: bytes) -> ProbeResult:
         words = f"{counted(len(reply), 'octet')} {shown(reply)}"
-        if pattern is not None and not pattern.is_in(reply):
-            return ProbeResult(False, f"the reply of {words} {pattern.words}")
+        if pattern is not None and (wrong := pattern.wrong(reply)):
+            return ProbeResult(False, f"the reply of {words} {wrong}")
         return ProbeResult(True, f"answered {words}")
 
     # A datagram of no octets is sent too, so there is no request to be empty.
