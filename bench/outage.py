@@ -35,6 +35,7 @@ from tests.netns.segment import Host, Segment, end, inside, router, wait_until, 
 
 PROBE_INTERVAL = 0.0005
 ATTEMPTS = 3  # for one round
+PATIENCE_FOR_EACH = 0.0005  # seconds more until an outage counts as endless, for each address
 ACTIVE_PRIORITY, BACKUP_PRIORITY = 200, 100
 ADVERTISED = 20  # of many addresses; the others are held and announced, not listed
 SUBNETS = ("198.51.100", "203.0.113")  # 250 addresses of each; the three hosts have .251 to .253 in them
@@ -207,7 +208,7 @@ def measure(kind: str, segment: Segment, path: Path, interval: float, held: list
         time.sleep(1.5)
         client = Client(segment, is_ipv6(held))
         try:
-            return client.outage(probed, 0.5 + 5 * interval)
+            return client.outage(probed, 0.5 + 5 * interval + len(held) * PATIENCE_FOR_EACH)
         finally:
             client.close()
     finally:

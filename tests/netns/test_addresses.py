@@ -2,15 +2,17 @@
 
 import errno
 import select
+import socket
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 import pytest
 
 from haagent.linux.addresses import AddressHolder
 from haagent.linux.announce import Announcer
 from haagent.linux.links import Changes, Links
-from haagent.linux.vrrp_socket import VrrpSocket
+from haagent.linux.vrrp_socket import VrrpSocket, packet
 from tests.netns.segment import Host, Segment, address, inside, wait_until
 
 pytestmark = pytest.mark.root
@@ -259,3 +261,21 @@ def test_a_repair_waits_for_the_announcements_that_are_on_their_way(kernel: Kern
     assert kernel.host.has("198.51.100.7")
     assert kernel.holder.tally.repaired["web"] == 1
     assert kernel.holder.next_deadline() is None
+
+
+@pytest.mark.parametrize(("octets", "text"), [(4, "192.0.2.1"), (16, "2001:db8::1")])
+def test_what_a_full_queue_drops_was_not_sent(segment: Segment, octets: int, text: str) -> None:
+    """Less than a packet fits in; without IP_RECVERR the kernel says that all is well."""
+    host = segment.hosts["a"]
+    host.run("ip", "addr", "add", "2001:db8::1/64", "dev", "eth0", "nodad")
+    with inside(host.netns):
+        index = socket.if_nametoindex("eth0")
+        opened = VrrpSocket.open(index, octets)
+    assert isinstance(opened, VrrpSocket)
+    message = packet(bytes(20), ip_address(text).packed)
+    assert wait_until(lambda: opened.send(message) == 0)
+    host.run("tc", "qdisc", "add", "dev", "eth0", "root", "tbf", "rate", "8bit", "burst", "20b", "limit", "20b")
+    assert opened.send(message) == errno.ENOBUFS
+    host.run("tc", "qdisc", "del", "dev", "eth0", "root")
+    assert opened.send(message) == 0
+    opened.close()
