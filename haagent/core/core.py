@@ -47,6 +47,7 @@ from haagent.core.events import (
     TableObserved,
     TracksObserved,
 )
+from haagent.core.hearing import Hearing, answered, answers
 from haagent.core.owners import Owners
 from haagent.core.ownership import owned_by, present
 from haagent.core.records import operator_record, pool_cause, pool_state, quorum_record, tier_record
@@ -85,6 +86,7 @@ from haagent.pool.operator import (
     next_deadline,
     operated,
 )
+from haagent.pool.owners import Elsewhere
 from haagent.pool.path import has_path, path_addresses, path_marks, path_table, travels
 from haagent.pool.path_verdict import PathResult, is_obstructed, path_verdict
 from haagent.pool.settings import Settings, wanted_settings
@@ -192,7 +194,8 @@ class Core:
             case PeerSaw(director, healths):
                 return self._hear_peer(director, PeerView(now, healths))
             case PeerHeard(director, hearings):
-                return self.agreements.hear_peer(director, hearings, self._contests(), now)
+                effects = self._take_answers(director, hearings, now)
+                return [*effects, *self.agreements.hear_peer(director, hearings, self._contests(), now)]
 
     # ------------------------------------------------------------------ configuration
 
@@ -512,6 +515,25 @@ class Core:
             for address, each in self.arp.items()
             if each.is_tested and each.sentence != words.get(address, "")
         ]
+
+    def hearings(self) -> tuple[Hearing, ...]:
+        """What peers are told of the virtual routers."""
+        told = []
+        for each in self.agreements.tell():
+            if (heard := self.owners.heard(each.router)) is not None:
+                addresses = self.owners.tests[each.router].addresses
+                each = structs.replace(each, owners=answered(addresses, heard.heard, heard.at))
+            told.append(each)
+        return tuple(told)
+
+    def _take_answers(self, director: str, hearings: tuple[Hearing, ...], now: Instant) -> list[Effect]:
+        effects: list[Effect] = []
+        for each in hearings:
+            test = self.owners.tests.get(each.router)
+            if test is not None and each.owners is not None:
+                told = Elsewhere(answers(test.addresses, each.owners), each.owners.at)
+                effects += self.owners.take_elsewhere(each.router, director, told, now)
+        return effects
 
     def _contests(self) -> dict[str, Contest]:
         verdicts = self.owners.verdicts

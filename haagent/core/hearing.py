@@ -5,13 +5,16 @@ two clocks need to agree.
 """
 
 import math
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, structs
 
 from haagent.snapshot import RouterState
 
 Instant = float
+_MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -29,6 +32,14 @@ class Source(Struct, frozen=True, kw_only=True):
     lacks: tuple[str, ...] = ()  # those that we have and it has not
 
 
+class Answered(Struct, frozen=True, kw_only=True):
+    """Which MACs answer for a router's addresses: for most of them the same, so those are said once."""
+
+    at: Instant  # when it was asked
+    most: tuple[str, ...] = ()
+    others: dict[str, tuple[str, ...]] = {}  # by address: where it is not those
+
+
 class Hearing(Struct, frozen=True, kw_only=True):
     """One director's view of one virtual router."""
 
@@ -41,6 +52,7 @@ class Hearing(Struct, frozen=True, kw_only=True):
     own: tuple[str, ...] = ()  # the addresses from which it advertises
     sources: tuple[Source, ...] = ()
     uncounted: int = 0  # advertisements from more sources than can be told apart
+    owners: "Answered | None" = None  # who answers for its addresses; None: nobody was asked
 
 
 def relative(hearings: Iterable[Hearing], now: Instant) -> tuple[Hearing, ...]:
@@ -55,14 +67,31 @@ def absolute(hearings: Iterable[Hearing], now: Instant) -> tuple[Hearing, ...]:
 
 def is_finite(hearing: Hearing) -> bool:
     instants = (hearing.since, hearing.at, hearing.interval, *(each.at for each in hearing.sources))
+    if hearing.owners:
+        instants = (*instants, hearing.owners.at)
     return all(math.isfinite(each) for each in instants) and all(math.isfinite(s.interval) for s in hearing.sources)
+
+
+def answered(addresses: Iterable[str], heard: Mapping[str, frozenset[str]], at: Instant) -> Answered:
+    """As it is told."""
+    sets = {address: tuple(sorted(heard.get(address, ()))) for address in addresses}
+    (most, _), *_ = Counter(sets.values()).most_common(1) or [((), 0)]
+    return Answered(at=at, most=most, others={address: macs for address, macs in sets.items() if macs != most})
+
+
+def answers(addresses: Iterable[str], told: Answered) -> dict[str, frozenset[str]]:
+    """As it was heard; only MACs that look like some, and only for the addresses that we know too."""
+    sets = {address: told.others.get(address, told.most) for address in addresses}
+    return {address: macs for address, each in sets.items() if (macs := frozenset(filter(_MAC.fullmatch, each)))}
 
 
 def _moved(hearing: Hearing, by: float, now: Instant) -> Hearing:
     limit = now if by > 0 else 0.0
+    owners = hearing.owners and structs.replace(hearing.owners, at=min(hearing.owners.at + by, limit))
     return structs.replace(
         hearing,
         since=min(hearing.since + by, limit),
         at=limit,
+        owners=owners,
         sources=tuple(structs.replace(each, at=min(each.at + by, limit)) for each in hearing.sources),
     )

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field, replace
 from haagent.config.model import Config
 from haagent.core.effects import AnnounceAgain, AskOwners, Effect, Record, SetOwnerTests
 from haagent.core.events import Instant, OwnersObserved
+from haagent.pool.arp_leak import virtual_router_macs
 from haagent.pool.owners import (
     BACKUP_CONFIRM_TIME,
     CONFIRM_TIME,
     SETTLE_TIME,
+    Elsewhere,
     Heard,
     OwnerTest,
     OwnerVerdict,
@@ -41,7 +43,7 @@ class Owners:
     virtual: frozenset[str] = frozenset()  # addresses of all routers, asked about or not
     claims: dict[Place, dict[str, Sighting]] = field(default_factory=dict)
     verdicts: dict[str, OwnerVerdict] = field(default_factory=dict)  # by router
-    elsewhere: dict[str, dict[str, Heard]] = field(default_factory=dict)  # by router, then by director
+    elsewhere: dict[str, dict[str, Elsewhere]] = field(default_factory=dict)  # by router, then by director
     _roles: dict[str, Role] = field(default_factory=dict)
     _rounds: dict[str, Round] = field(default_factory=dict)  # the last one, by interface
     _own_macs: frozenset[str] = frozenset()
@@ -96,29 +98,57 @@ class Owners:
         pause = min((each for each in pauses if each is not None), default=None)
         return effects if pause is None else [*effects, AskOwners(event.interface, pause)]
 
-    def take_elsewhere(self, router: str, director: str, heard: Heard, now: Instant) -> list[Effect]:
-        """What another director hears answer for the router's addresses; nothing: it does not say."""
-        known = self.elsewhere.setdefault(router, {})
-        known.pop(director, None)
-        if heard:
-            known[director] = heard
+    def take_elsewhere(self, router: str, director: str, told: Elsewhere, now: Instant) -> list[Effect]:
+        """What another director heard answer for the router's addresses."""
         test = self.tests.get(router)
-        if test is None:
+        if test is None or self.elsewhere.setdefault(router, {}).get(director) == told:
             return []
-        return list(self._judge(test, own_addresses(self.claims, test.interface, self.virtual), now))
+        self.elsewhere[router][director] = told
+        effects = list(self._judge(test, own_addresses(self.claims, test.interface, self.virtual), now))
+        last = self._rounds.get(test.interface)
+        is_early = last is None or last.at < told.at
+        return (
+            [*effects, AskOwners(test.interface, CONFIRM_TIME)]
+            if is_early and not self._is_ours(test, told)
+            else effects
+        )
 
-    def heard(self, router: str) -> Heard:
-        """What this director heard answer for the router's addresses in its last round: for the others."""
-        test = self.tests.get(router)
-        last = self._rounds.get(test.interface) if test else None
-        if test is None or last is None:
+    def _is_ours(self, test: OwnerTest, told: Elsewhere) -> bool:
+        right = self._own_macs | virtual_router_macs(test.vrid)
+        return all(macs <= right for macs in told.heard.values())
+
+    def _believed(self, test: OwnerTest, role: Role, now: Instant) -> dict[str, Heard]:
+        """What was asked elsewhere since we have our role, and not too long ago. That somebody else answered there
+        counts once we asked too: our own MACs may be others by now."""
+        last = self._rounds.get(test.interface)
+        if role.state != "active" or last is None or last.at < role.since:
             return {}
-        places = {address: self.claims.get((test.interface, address), {}) for address in test.addresses}
         return {
-            address: macs
-            for address, known in places.items()
-            if (macs := frozenset(mac for mac, each in known.items() if each.last_at >= last.at))
+            director: told.heard
+            for director, told in self.elsewhere.get(test.router, {}).items()
+            if role.since + SETTLE_TIME < told.at
+            and now - told.at < 1.5 * test.interval + UNSETTLED_INTERVAL
+            and (told.at <= last.at or self._is_ours(test, told))
         }
+
+    def heard(self, router: str) -> Elsewhere | None:
+        """What a Backup heard answer in its last round, for the Active director, which cannot hear itself. Not those
+        that it suspects; None: it is not known who answers."""
+        test, role, verdict = self.tests.get(router), self._roles.get(router), self.verdicts.get(router)
+        last = self._rounds.get(test.interface) if test else None
+        if test is None or last is None or verdict is None or role is None or role.state != "backup":
+            return None
+        if verdict.state not in ("agreed", "contested", "silent"):
+            return None
+        suspects = {(each.address, each.mac) for each in verdict.suspects}
+        places = {address: self.claims.get((test.interface, address), {}) for address in test.addresses}
+        heard = {
+            address: frozenset(
+                mac for mac, each in known.items() if each.last_at >= last.at and (address, mac) not in suspects
+            )
+            for address, known in places.items()
+        }
+        return Elsewhere({address: macs for address, macs in heard.items() if macs}, last.at)
 
     def contested_at(self, router: str) -> Instant:
         """When somebody else was last heard to say to have one of its addresses; here, if not only elsewhere."""
@@ -129,7 +159,7 @@ class Owners:
     def _judge(self, test: OwnerTest, names: Mapping[str, str], now: Instant) -> Iterator[Effect]:
         role = self._roles.get(test.router, Role("", now))
         before = self.verdicts.get(test.router, OwnerVerdict())
-        last, elsewhere = self._rounds.get(test.interface), self.elsewhere.get(test.router, {})
+        last, elsewhere = self._rounds.get(test.interface), self._believed(test, role, now)
         after = owner_verdict(test, role, self.claims, last, self._own_macs, elsewhere, names)
         self.verdicts[test.router] = after
         is_contested = "contested" in (before.state, after.state) and before.contests != after.contests

@@ -81,6 +81,14 @@ class Round:
     trouble: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What another director heard in its last round."""
+
+    heard: Heard
+    at: float  # of that round
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Contest:
     address: str
@@ -164,11 +172,13 @@ def owner_verdict(
             )
         right |= known.keys()
     contests, suspects = _foreign(test, role, claims, last, right, names)
+    own = {(each.address, each.mac) for each in contests}
     contests += [
         Contest(address, mac, names.get(mac, ""), director)
         for director, heard in sorted(elsewhere.items())
         for address in test.addresses
         for mac in sorted(heard.get(address, frozenset()) - right)
+        if (address, mac) not in own
     ]
     at = last.at if last else 0.0
     if contests:

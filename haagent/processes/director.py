@@ -331,7 +331,7 @@ class Director:
             self._complain,
             healths=lambda: self._core.healths(),
             saw=lambda director, healths: self._deliver(PeerSaw(director, healths)),
-            hearings=lambda: relative(self._core.agreements.tell(), time.monotonic()),
+            hearings=lambda: relative(self._core.hearings(), time.monotonic()),
             heard_there=lambda director, told: self._deliver(PeerHeard(director, absolute(told, time.monotonic()))),
         )
         self._peers.start()

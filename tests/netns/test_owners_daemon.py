@@ -192,3 +192,33 @@ def test_who_was_there_first_delays_nothing_and_who_only_announces_is_named_and_
             lambda: sock.send(gratuitous_reply(forged, socket.inet_aton(VIRTUAL))) and announced(d1).contests, 30.0, 0.5
         )
     assert announced(d1).contests[0].mac == forged.hex(":")
+
+
+PEERS = """
+[peers]
+addresses = {{ d1 = "192.0.2.1:5406", d2 = "192.0.2.2:5406" }}
+secret_file = "{base}/peers.secret"
+interval = 1
+"""
+
+
+def test_a_stranger_that_the_backup_alone_hears_is_known_to_the_active_director(segment: Segment, base: Path) -> None:
+    secret = base / "peers.secret"
+    secret.write_text("0123456789abcdef\n")
+    secret.chmod(0o600)
+    d1, d2 = (Daemon(base, segment.hosts[name].netns, name) for name in ("d1", "d2"))
+    d1.write(PEERS.format(base=base) + ROUTERS)
+    d1.start()
+    d2.start()
+    agreed = "nobody else answers for any of the 2 addresses, and d2 hears us answer"
+    assert wait_until(lambda: announced(d1).reason == agreed, 40.0), (announced(d1), announced(d2))
+    for name in ("d1", "other"):  # these two do not hear each other
+        run("bridge", "link", "set", "dev", segment.hosts[name].port, "isolated", "on", netns=segment.bridge)
+    other = segment.hosts["other"]
+    other.run("ip", "addr", "add", f"{VIRTUAL}/24", "dev", "eth0")
+    assert wait_until(lambda: announced(d1).reason == f"{other.mac()} says to have {VIRTUAL}, d2 says", 40.0), (
+        announced(d1),
+        announced(d2),
+    )
+    (contest,) = announced(d1).contests
+    assert (contest.address, contest.mac, contest.heard_by) == (VIRTUAL, other.mac(), "d2")

@@ -8,6 +8,7 @@ from haagent.core.effects import AnnounceAgain, AskOwners, Effect, Record, SetOw
 from haagent.core.events import ConfigLoaded, OwnersObserved, RoutersObserved, RouterTransitioned
 from haagent.core.owners import AFTER_TAKEOVER, DEFEND_INTERVAL, UNSETTLED_INTERVAL
 from haagent.pool.arp_leak import ArpAnswer
+from haagent.pool.owners import CONFIRM_TIME, Elsewhere
 
 VIRTUAL, PEER = "192.0.2.100", "192.0.2.1"
 MINE, THEIRS, FOREIGN = "02:00:00:00:00:02", "02:00:00:00:00:01", "02:00:00:00:00:09"
@@ -92,7 +93,7 @@ def test_a_backup_names_the_stranger_and_announces_nothing(core: Core) -> None:
     assert [each for each in effects if not isinstance(each, AskOwners)] == [
         Record("owner", "web", "agreed", "contested", f"{FOREIGN} says to have {VIRTUAL}")
     ]
-    assert core.owners.heard("web") == {VIRTUAL: frozenset((THEIRS, FOREIGN))}
+    assert core.owners.heard("web") == Elsewhere({VIRTUAL: frozenset((THEIRS, FOREIGN))}, 13.8)
 
 
 def test_another_active_router_starts_the_judgement_anew(core: Core) -> None:
@@ -118,9 +119,35 @@ def test_another_active_router_starts_the_judgement_anew(core: Core) -> None:
 def test_what_a_peer_hears_counts(core: Core) -> None:
     core.handle(RouterTransitioned("web", "backup", "active", "nobody was heard"), 10.0)
     asked(core, 11.5, 12.6)
-    heard = {VIRTUAL: frozenset((MINE, FOREIGN))}
-    effects = core.owners.take_elsewhere("web", "d1", heard, 20.0)
-    assert [type(each) for each in effects] == [Record, AnnounceAgain]
-    assert core.owners.take_elsewhere("web", "d1", {}, 21.0) == [
-        Record("owner", "web", "contested", "agreed", f"nobody else answers for {VIRTUAL}")
+    theirs = Elsewhere({VIRTUAL: frozenset((MINE, FOREIGN))}, 15.0)
+    assert core.owners.take_elsewhere("web", "d1", theirs, 20.0) == [AskOwners("eth0", CONFIRM_TIME)]
+    assert core.owners.verdicts["web"].state == "agreed"  # we ask too, before it counts
+    effects = asked(core, 20.8, 22.0)
+    assert [type(each) for each in effects] == [Record, AnnounceAgain, AskOwners]
+    assert core.owners.verdicts["web"].sentence == f"{FOREIGN} says to have {VIRTUAL}, d1 says"
+    ended = core.owners.take_elsewhere("web", "d1", Elsewhere({VIRTUAL: frozenset((MINE,))}, 30.0), 31.0)
+    assert ended == [
+        Record("owner", "web", "contested", "agreed", f"nobody else answers for {VIRTUAL}, and d1 hears us answer")
     ]
+
+
+def test_what_a_peer_heard_before_our_takeover_says_nothing(core: Core) -> None:
+    core.handle(RouterTransitioned("web", "backup", "active", "nobody was heard"), 10.0)
+    asked(core, 11.5, 12.6)
+    core.owners.take_elsewhere("web", "d1", Elsewhere({VIRTUAL: frozenset((THEIRS,))}, 10.5), 20.0)
+    asked(core, 21.0, 22.0)
+    assert core.owners.verdicts["web"].sentence == f"nobody else answers for {VIRTUAL}"
+
+
+def test_only_a_backup_that_knows_who_is_active_tells_what_it_hears(core: Core) -> None:
+    core.handle(RoutersObserved({"web": "backup"}), 0.0)
+    said(core, THEIRS, 10.0)
+    asked(core, 9.9, 11.0, PEER)
+    assert core.owners.heard("web") is None  # the Active router's own MAC is not known
+    said(core, THEIRS, 12.0, PEER)
+    said(core, THEIRS, 12.0)
+    said(core, FOREIGN, 12.0)  # suspected, not told
+    asked(core, 11.9, 13.0, PEER)
+    assert core.owners.heard("web") == Elsewhere({VIRTUAL: frozenset((THEIRS,))}, 11.9)
+    core.handle(RoutersObserved({"web": "active"}), 14.0)
+    assert core.owners.heard("web") is None
