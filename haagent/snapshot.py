@@ -109,6 +109,7 @@ class CheckStatus(Struct, frozen=True, kw_only=True):
     since: float
     detail: str  # the last result in one sentence
     weight: int | None = None  # percent of its weight that the real server asks for
+    unjudged_since: float = 0.0  # trouble of this director lasts since then, and the verdict is held; 0: it does not
 
 
 class JudgementStatus(Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ from haagent.config.model import ALL_PORTS, PortRange, RealServer, SorryServer, 
 from haagent.core.core import Core
 from haagent.core.events import Instant
 from haagent.core.records import pool_cause
+from haagent.core.standing import is_stale
 from haagent.health.damping import eligible_at, penalty_at
 from haagent.health.slow_start import ends_at
 from haagent.ipvs.table import DestinationCounts, ServiceKey
@@ -152,6 +153,7 @@ def _real_server(
                 since=clock.to_wall(core.verdicts[id_].since),
                 detail=core.verdicts[id_].detail,
                 weight=core.verdicts[id_].weight,
+                unjudged_since=_unjudged_since(core, id_, clock),
             )
             for name, id_ in zip(service.checks, core.probes_of[service.name, server.name], strict=True)
         ),
@@ -274,6 +276,13 @@ def _is_told(core: Core, contest: ContestStatus) -> bool:
     return contest.mac in _arp_words(core, contest.address)
 
 
+def _unjudged_since(core: Core, id_: int, clock: Clock) -> float:
+    verdict = core.verdicts[id_]
+    if verdict.unjudged_since is None or not is_stale(core.probes[id_], verdict, clock.monotonic):
+        return 0.0
+    return clock.to_wall(verdict.unjudged_since)
+
+
 def _path_problems(core: Core) -> Iterable[str]:
     """What the service verdicts do not say by themselves."""
     for (service, server), path in core.paths.items():
@@ -313,6 +322,11 @@ def _problems(
         for server in service.real_servers:
             if not server.sorry and server.health == "down" and server.admin == "enabled":
                 yield f"real server {server.name} of {service.name} is down: {server.reason}"
+            elif stale := next((each for each in server.checks if each.unjudged_since), None):
+                yield (
+                    f'real server {server.name} of {service.name} is not judged any more, its last verdict "'
+                    f'{stale.health}" stands: {stale.name}: {stale.detail}'
+                )
         yield from _judgement_problems(core, service, core.judgements.get(service.name), now)
     yield from _path_problems(core)
     yield from core.find_blame().sentences

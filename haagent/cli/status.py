@@ -179,8 +179,14 @@ def server_line(server: RealServerStatus, width: int, now: float, *, is_tiered: 
         f"         {server.name:{width}}  {tier}{host_port(server.address, server.port):21} {health:8}{weight:11}"
         f"for {duration(now - server.since):10} {counts:22} {operator_words(server, now)}"
         f"{judgement_words(server, now)}"
-        f"{server.reason}{path_words(server)}"
+        f"{unjudged_words(server, now)}{server.reason}{path_words(server)}"
     )
+
+
+def unjudged_words(server: RealServerStatus, now: float) -> str:
+    """ "NOT JUDGED for 2 min 5 s, the verdict is held; ", or nothing."""
+    since = min((each.unjudged_since for each in server.checks if each.unjudged_since), default=0.0)
+    return f"NOT JUDGED for {duration(now - since)}, the verdict is held; " if since else ""
 
 
 def path_words(server: RealServerStatus) -> str:

@@ -306,7 +306,10 @@ class Core:
             return []  # no longer wanted: the report crossed a reload
         since = before.since if before.health == event.health else now
         weight = before.weight if event.weight is None else event.weight
-        self.verdicts[event.id] = Verdict(event.health, event.detail, since, event.failure, event.cause, weight)
+        unjudged_since = (before.unjudged_since or now) if event.failure == "local" else None
+        self.verdicts[event.id] = Verdict(
+            event.health, event.detail, since, event.failure, event.cause, weight, unjudged_since
+        )
         if weight is not None:
             self._asking.update(service for service, _ in self._users[event.id])
         effects: list[Effect] = []

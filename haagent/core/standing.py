@@ -18,6 +18,7 @@ class Verdict:
     failure: Failure = ""
     cause: str = ""
     weight: int | None = None
+    unjudged_since: Instant | None = None  # trouble of this director since then: the verdict is held; None: judged
 
     @property
     def words(self) -> str:
@@ -43,6 +44,16 @@ class Standing:
     health: HealthState
     reason: str
     since: Instant
+
+
+UNJUDGED = 3  # times the time in which a verdict would have changed: a held one is then a problem of its own
+
+
+def is_stale(probe: Probe, verdict: Verdict, now: Instant) -> bool:
+    """This director's own trouble has kept it from judging for so long that its verdict may well be wrong."""
+    if verdict.unjudged_since is None:
+        return False
+    return now - verdict.unjudged_since >= UNJUDGED * probe.check.fall * (probe.interval or probe.check.interval)
 
 
 Identity = tuple[Check, str, int, str, int]  # check without its name, address, port, through, mark

@@ -75,6 +75,26 @@ def test_every_problem_is_a_sentence():
     )
 
 
+def test_a_verdict_that_is_held_too_long_is_a_problem():
+    trouble = "this director cannot probe: it has no route to 198.51.100.11"
+    core = judged(Core())
+    one = core.probes_of["web", "rs1"][0]
+    check = core.probes[one].check
+    lasting = 3 * check.fall * check.interval
+    core.handle(HealthChanged(one, "up", trouble, "local"), 100.0 - lasting + 1)
+    assert view(core).services[0].real_servers[0].checks[0].unjudged_since == 0.0
+    assert not any("not judged" in each for each in view(core).problems)
+    core.handle(HealthChanged(one, "up", "HTTP 200"), 50.0)  # trouble that ended does not count
+    core.handle(HealthChanged(one, "up", trouble, "local"), 100.0 - lasting)
+    core.handle(HealthChanged(one, "up", trouble + ", still", "local"), 99.0)
+    (web,) = view(core).services
+    assert web.real_servers[0].checks[0].unjudged_since == 1_000_100.0 - lasting
+    assert web.real_servers[0].health == "up"
+    assert f'real server rs1 of web is not judged any more, its last verdict "up" stands: http: {trouble}, still' in (
+        view(core).problems
+    )
+
+
 def test_an_empty_pool_is_a_problem_even_with_a_sorry_server():
     core = judged(Core())
     core.handle(HealthChanged(core.probes_of["web", "rs1"][0], "down", "HTTP 503"), 40.0)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from haagent.cli.status import lines, look, router_lines, service_lines
+from haagent.cli.status import lines, look, router_lines, server_line, service_lines
 from haagent.control.requests import StatusAnswer
 from haagent.snapshot import (
     AgreementStatus,
@@ -199,3 +199,11 @@ def test_what_moves_a_router_and_who_else_speaks_for_it():
         "         heard 198.51.100.9 with priority 250, VRRPv3, rfc9568 checksum: 30 advertisements, the last 2.0 s ago",  # noqa: E501
         "         heard 198.51.100.8 with priority 250, VRRPv2, refused (version): 30 advertisements, the last 2.0 s ago",  # noqa: E501
     ]
+
+
+def test_a_verdict_that_is_held_is_said_to_be_held():
+    check = CheckStatus(name="page", health="up", since=AT, detail="x", unjudged_since=AT - 125)
+    assert "NOT JUDGED for 2 min 5 s, the verdict is held; page: HTTP 200" in server_line(
+        server("rs1", 11, checks=(check,)), 4, AT
+    )
+    assert "NOT JUDGED" not in server_line(server("rs1", 11), 4, AT)
