@@ -8,10 +8,12 @@ from random import Random
 from haagent.linux.vrrp_socket import Datagram, parse_ipv6
 from haagent.vrrp import advertisement_v2
 from haagent.vrrp.advertisement import GROUPS, Advertisement, Discard, decode, encode
+from haagent.vrrp.auth_hmac import AuthHmac, KeyFile
 from haagent.vrrp.checksum import fill, pseudo_header
 from haagent.vrrp.path import SecondPath
 from haagent.vrrp.settings import Interface, RouterSettings
 from haagent.vrrp.speaker import Speaker
+from haagent.vrrp.trailer import signed
 from tests.frames import ipv4_datagram, ipv6_datagram, vectors
 
 OURS, PEER, FAR_OURS, FAR = (
@@ -27,7 +29,10 @@ ROUTERS = (
     replace(BASE, name="unicast", vrid=65, unicast_peers=(PEER,), minimum_ttl=254),
     replace(BASE, name="v6", vrid=64, virtual_addresses=((VIRTUAL6, 64),)),
     replace(BASE, name="v6 too", vrid=61, virtual_addresses=((GLOBAL6, 64),)),
+    replace(BASE, name="signed", vrid=54, auth_hmac=AuthHmac((KeyFile(1, "key"),), 1, anti_replay="monotonic")),
 )
+KEY = bytes(range(32))
+SIGNED = signed(encode(Advertisement(54, 90, 1.0, (VIRTUAL,)), PEER), PEER, GROUPS[4], 1, KEY, 1 << 40)
 INTERFACES = (
     Interface("eth0", 2, True, bytes(6), ((OURS, 24), (OURS6, 64))),
     Interface("eth2", 3, True, bytes(6), ((FAR_OURS, 24),)),
@@ -77,7 +82,7 @@ def run_reception(octets: bytes, random: Random) -> None:
     """Every kind of router hears it from anybody, its checksum repaired half of the time, and goes on with its life."""
     speaker, now = Speaker(), 0.0
     speaker.set_interfaces(INTERFACES, now)
-    speaker.set_routers(ROUTERS, now)
+    speaker.set_routers(ROUTERS, now, {"key": KEY})
     for _ in range(random.randrange(1, 4)):
         source = random.choice((OURS, PEER, FAR, OURS6, PEER6, GLOBAL6))
         destination = random.choice((GROUPS[len(source)], OURS if len(source) == 4 else OURS6))
@@ -92,7 +97,7 @@ def run_reception(octets: bytes, random: Random) -> None:
             speaker.pass_time(now)
     for router in ROUTERS:
         for priority in (speaker.effective_priority(router.name), 0):
-            for each in speaker.utterance(router.name, priority):
+            for each in speaker.utterance(router.name, priority, now):
                 assert len(each.source) == len(each.destination) == router.octets
 
 
@@ -107,5 +112,5 @@ VRRP: dict[str, tuple[Seeds, Callable[[bytes, Random], None]]] = {
     "vrrp_ipv6": (captured("86dd"), run_ipv6),
     "vrrp_v2": (captured("0800"), run_v2),
     "vrrp_ancillary": ((bytes(20), b"\xff\0\0\0" + GROUPS[16] + bytes(8)), run_ancillary),
-    "vrrp_reception": (captured("0800") + captured("86dd"), run_reception),
+    "vrrp_reception": ((*captured("0800"), *captured("86dd"), SIGNED), run_reception),
 }

@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from haagent.processes.vrrp_macvlans import Macvlans
-from haagent.processes.vrrp_messages import SetRouters
+from haagent.processes.vrrp_messages import HandOver, SetRouters
 from haagent.vrrp.settings import NO_VIRTUAL_MAC, Interface, RouterSettings
 from haagent.vrrp.virtual_mac import interface_name, virtual_mac
+from tests.netns.load import Load
 from tests.netns.segment import Segment, Vrrp, end, inside, router, run, wait_until
 
 pytestmark = pytest.mark.root
@@ -156,6 +157,25 @@ def test_advertisements_and_announcements_come_from_it_and_nothing_else_for_it(
     assert segment.hosts["client"].neighbour(VIRTUAL) == MAC
 
 
+def test_a_handover_and_a_clean_stop_lose_no_request(segment: Segment, tmp_path: Path) -> None:
+    """For a moment both have address and MAC address; the switch goes by who advertises."""
+    a = segment.start_vrrp("a", tmp_path, settings(200))
+    b = segment.start_vrrp("b", tmp_path, settings(100))
+    assert wait_until(lambda: owners(segment) == ["a"] and b.director.state() == "backup")
+    assert wait_until(lambda: reaches(segment, MAC))
+    with Load(segment.hosts["client"], VIRTUAL, segment.hosts["a"], segment.hosts["b"]) as asked:
+        a.director.tell(HandOver("web"))
+        assert wait_until(lambda: owners(segment) == ["b"])
+        time.sleep(0.5)
+        b.director.tell(HandOver("web"))
+        assert wait_until(lambda: owners(segment) == ["a"])
+        time.sleep(0.5)
+        assert end(a.process) == 0
+        assert wait_until(lambda: owners(segment) == ["b"])
+        time.sleep(0.3)
+    assert (asked.lost, asked.sent > 250) == (0, True), asked.outage
+
+
 def test_no_address_is_made_from_it(segment: Segment, tmp_path: Path) -> None:
     segment.start_vrrp("a", tmp_path, settings_6(200))
     assert wait_until(lambda: owners(segment, VIRTUAL_6) == ["a"])
@@ -175,6 +195,20 @@ def test_a_split_heals(segment: Segment, tmp_path: Path) -> None:
     assert wait_until(lambda: owners(segment) == ["a"])
     assert wait_until(lambda: reaches(segment, MAC))
     assert a.director.state() == "active"
+
+
+def test_with_keepalived_over_ipv6(segment: Segment, tmp_path: Path) -> None:
+    ours = settings_6(100)
+    a = segment.start_vrrp("a", tmp_path, ours)
+    assert wait_until(lambda: owners(segment, VIRTUAL_6) == ["a"])
+    extra = "  use_vmac\n  vmac_xmit_base\n  virtual_ipaddress {\n    fe80::64/64\n    2001:db8::64/64\n  }\n"
+    keepalived = segment.start_keepalived("b", tmp_path, 200, addresses=(), extra=extra)
+    assert wait_until(lambda: owners(segment, VIRTUAL_6) == ["b"] and a.director.state("web6") == "backup")
+    ear = Ear(segment, "a")
+    time.sleep(0.5)
+    assert ear.end() == []
+    end(keepalived)
+    assert wait_until(lambda: owners(segment, VIRTUAL_6) == ["a"])
 
 
 @pytest.mark.parametrize("priority", [200, 50])

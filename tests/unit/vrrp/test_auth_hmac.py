@@ -149,6 +149,12 @@ def test_one_advertisement_to_many_is_one_sequence() -> None:
     assert len({each.message for each in sent}) == 1
 
 
+def test_each_path_has_its_own_source_and_signature() -> None:
+    sender, receiver, far = authenticator(), authenticator(), bytes((203, 0, 113, 1))
+    for each in sender.sign((Outgoing("eth0", PEER, GROUP, MESSAGE), Outgoing("eth2", far, OURS, MESSAGE)), NOW):
+        assert heard(receiver, split(each.message, 4), source=each.source) is None
+
+
 def test_no_secret_shows() -> None:
     assert str(OLD) not in repr(authenticator())
     assert why_no_key(ENFORCE, {}) == "the key /one was not read"
