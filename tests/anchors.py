@@ -56,12 +56,16 @@ CHAPTERS = (
             Row(
                 "client memory (default), `-T`, `-c`",
                 "`persistence_timeout`, `persistence_prefix`",
-                of(PEN, "test_ten_requests_of_one_client_meet_one_server")
+                of(
+                    PEN,
+                    "test_ten_requests_of_one_client_meet_one_server",
+                    "test_pen_itself_and_the_service_share_alike",
+                )
                 + of(
                     POOLS, "test_a_client_stays_with_its_server", "test_a_client_may_move_once_its_persistence_ran_out"
                 )
                 + of(SERVICES, "test_persistence_by_prefix"),
-                "The kernel's memory has no limit of entries. PEN itself is not run beside it.",
+                "The kernel's memory has no limit of entries.",
             ),
             Row(
                 "`-r`",

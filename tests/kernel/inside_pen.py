@@ -6,6 +6,7 @@ systems a test is for: docs/anchors.md.
 
 import contextlib
 import http.client
+import shutil
 import subprocess
 import threading
 from collections import Counter
@@ -137,8 +138,10 @@ class Pool(Stage):
 
         assert wait_until(lambda: shown() == wanted, PATIENCE, 0.1), (saved(), wanted, self.daemon.log[-2000:])
 
-    def get(self, source: str = CLIENTS[0], headers: dict[str, str] | None = None) -> str:
-        client = http.client.HTTPConnection(VIP, 80, timeout=10, source_address=(source, 0))
+    def get(
+        self, source: str = CLIENTS[0], headers: dict[str, str] | None = None, at: tuple[str, int] = (VIP, 80)
+    ) -> str:
+        client = http.client.HTTPConnection(*at, timeout=10, source_address=(source, 0))
         with inside(CLIENT):
             client.connect()
         with contextlib.closing(client):
@@ -218,6 +221,46 @@ def test_a_server_that_drops_all_syns_is_out_and_comes_back(pool: Pool) -> None:
     subprocess.run(["ip", "-n", SERVERS, *rule], check=True)
     pool.has(rs1=1, rs2=1, rs3=1)
     assert {pool.get() for _ in range(6)} == {"rs1", "rs2", "rs3"}
+
+
+AT_PEN = ("198.51.100.1", 8000)
+
+
+@contextlib.contextmanager
+def pen(*options: str) -> Iterator[None]:
+    """PEN itself on the same director, before the same three."""
+    servers = [site for name, site in SITES.items() if name != "sorry"]
+    command = ["ip", "netns", "exec", DIRECTOR, "pen", "-f", *options, ":".join(map(str, AT_PEN)), *servers]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+    def listens() -> bool:
+        told = subprocess.run(["ip", "netns", "exec", DIRECTOR, "ss", "-Hltn"], check=True, capture_output=True)
+        return b":8000 " in told.stdout
+
+    try:
+        assert wait_until(listens, PATIENCE)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.skipif(shutil.which("pen") is None, reason="needs the package pen")
+def test_pen_itself_and_the_service_share_alike(pool: Pool) -> None:
+    """Round robin and client memory, side by side. What differs: behind PEN the real server sees the director."""
+    ours: list[object] = []
+    theirs: list[object] = []
+    with pen("-r"):
+        for at, found in ((AT_PEN, theirs), ((VIP, 80), ours)):
+            found.append(Counter(pool.get(CLIENTS[number % 3], at=at) for number in range(30)))
+        assert wait_until(lambda: "192.0.2.1" in {line.split()[0] for line in pool.sites["rs1"].log()}, PATIENCE)
+    pool.reload(configuration("persistence_timeout = 60"))
+    assert wait_until(lambda: any(line.endswith("-s rr -p 60") for line in saved()), PATIENCE)
+    with pen():
+        for at, found in ((AT_PEN, theirs), ((VIP, 80), ours)):
+            found.append([sorted(Counter(pool.get(source, at=at) for _ in range(10)).values()) for source in CLIENTS])
+    pool.reload(configuration())
+    assert ours == theirs == [Counter(rs1=10, rs2=10, rs3=10), [[10]] * 3]
 
 
 def test_an_agent_halves_its_weight_and_what_it_said_last_stands(pool: Pool) -> None:

@@ -88,7 +88,7 @@ USED = {
     "smitools": r'"smilint"', "bind9": r'"named"', "redis-server": r'"redis-server"', "mariadb-server": r'"mariadbd"',
     "postgresql": r"/usr/lib/postgresql", "slapd": r'"slapd"', "dovecot-imapd": r'"dovecot"', "dovecot-pop3d": r"pop3",
     "freeradius": r'"freeradius"', "postfix": r'/usr/lib/postfix', "apache2-bin": r'"apache2"',
-    "python3-grpcio": r"dist-packages/grpc", "vsftpd": r'"vsftpd"', "ntpsec": r'"ntpd"',
+    "python3-grpcio": r"dist-packages/grpc", "vsftpd": r'"vsftpd"', "ntpsec": r'"ntpd"', "pen": r'"pen"',
 }  # fmt: skip
 
 
