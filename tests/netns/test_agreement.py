@@ -80,16 +80,21 @@ def told(daemon: Daemon, router: str) -> list[str]:
     return [each.state for each in daemon.history() if (each.subject, each.name) == ("agreement", router)]
 
 
-def test_split_one_way_stranger_and_agreed_again(segment: Segment, base: Path, tmp_path: Path) -> None:
+def start(segment: Segment, base: Path) -> tuple[Daemon, Daemon]:
     secret = base / "peers.secret"
     secret.write_text("0123456789abcdef\n")
     secret.chmod(0o600)
-    daemons = d1, d2 = Daemon(base, segment.hosts["d1"].netns, "d1"), Daemon(base, segment.hosts["d2"].netns, "d2")
+    d1, d2 = (Daemon(base, segment.hosts[name].netns, name) for name in ("d1", "d2"))
     d1.write(ROUTERS.format(base=base))
-    for each in daemons:
-        each.start()
-    assert wait_until(lambda: (d1.state(), d2.state()) == ("active", "backup")), d1.log + d2.log
-    assert wait_until(both(daemons, "web", "agreed"), 40.0), (verdict(d1, "web"), verdict(d2, "web"))
+    d1.start()
+    d2.start()
+    assert wait_until(lambda: (d1.state(), d2.state()) == ("active", "backup"), 40.0), d1.log + d2.log
+    assert wait_until(both((d1, d2), "web", "agreed"), 40.0), (verdict(d1, "web"), verdict(d2, "web"))
+    return d1, d2
+
+
+def test_split_one_way_stranger_and_agreed_again(segment: Segment, base: Path, tmp_path: Path) -> None:
+    daemons = d1, d2 = start(segment, base)
     assert "d2 is Backup and hears d1" in verdict(d1, "web")[1]
     assert "d2 is Backup of d1 (192.0.2.1)" in verdict(d2, "web")[1]
 
@@ -123,3 +128,22 @@ def test_split_one_way_stranger_and_agreed_again(segment: Segment, base: Path, t
         assert wait_until(both(daemons, router, "agreed"), 60.0), (verdict(d1, router), verdict(d2, router))
     assert [told(each, "web") for each in daemons] == [["split", "one_way", "agreed"]] * 2
     assert [told(each, "mail") for each in daemons] == [["stranger", "agreed"]] * 2
+
+
+def test_takeovers_are_not_told(segment: Segment, base: Path) -> None:
+    daemons = d1, d2 = start(segment, base)
+    for router in ("web", "mail"):
+        assert wait_until(both(daemons, router, "agreed"), 40.0)
+    assert d1.run("handover", "web").returncode == 0
+    assert wait_until(lambda: "d1 is Backup and hears d2" in verdict(d2, "web")[1], 40.0), verdict(d2, "web")
+    d2.kill("vrrp")  # d1 takes web over, and both change mail
+    assert wait_until(lambda: d1.state() == d1.state("mail") == "active")
+    assert wait_until(lambda: d2.state("mail") == "active", 40.0)
+    d1.stop()
+    assert wait_until(lambda: d2.state() == "active")
+    d1.start()
+    assert wait_until(lambda: (d1.state(), d2.state()) == ("active", "backup"), 40.0)
+    for active, router, words in ((d1, "web", "d2 is Backup and hears d1"), (d2, "mail", "d1 is Backup and hears d2")):
+        assert wait_until(lambda a=active, r=router, w=words: w in verdict(a, r)[1], 60.0), verdict(active, router)
+        assert wait_until(both(daemons, router, "agreed"), 40.0)
+    assert [(each.name, each.cause) for d in daemons for each in d.history() if each.subject == "agreement"] == []

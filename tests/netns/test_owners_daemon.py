@@ -56,6 +56,11 @@ def announced(daemon: Daemon, name: str = "web") -> AnnouncedStatus:
     return router.announced if router else AnnouncedStatus()
 
 
+def agreement(daemon: Daemon) -> str:
+    router = daemon.router("web")
+    return router.agreement.state if router and router.agreement else ""
+
+
 def problems(daemon: Daemon) -> str:
     status = daemon.status()
     return "\n".join(each for each in status.problems if "virtual router" in each) if status else "no status"
@@ -95,6 +100,7 @@ def test_agreement_and_a_stranger_named_on_both_sides(segment: Segment, base: Pa
     assert f"virtual router web is contested: {stranger}" in problems(d1)
     assert stranger in d1.run("status").stdout
     assert [contests(each)[0].split(" (")[0].split(" says")[0] for each in (d1, d2)] == [other.mac()] * 2
+    assert wait_until(lambda: [agreement(each) for each in (d1, d2)] == ["contested"] * 2), agreement(d2)
 
 
 def owner_records(*daemons: Daemon) -> list[str]:
@@ -134,6 +140,7 @@ def test_handovers_and_a_stop_are_no_contest(segment: Segment, base: Path) -> No
     since = time.time()
     assert wait_until(lambda: d1.state() == "active" and announced(d1).at > since and announced(d1).state == "agreed")
     assert not any("says to have" in each for each in owner_records(d1, d2)), owner_records(d1, d2)
+    assert [each for daemon in (d1, d2) for each in daemon.history() if each.subject == "agreement"] == []
 
 
 def keepalived(segment: Segment, base: Path) -> "subprocess.Popen[bytes]":
