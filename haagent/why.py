@@ -98,9 +98,9 @@ def _router(core: Core, router: VirtualRouter, status: RouterStatus, entries: li
     return RouterWhy(
         status=status,
         priority_terms=tuple(terms),
-        history=tuple(each for each in entries if each.subject in ("router", "owner") and each.name == router.name)[
-            -TRANSITIONS:
-        ],
+        history=tuple(
+            each for each in entries if each.subject in ("router", "owner", "agreement") and each.name == router.name
+        )[-TRANSITIONS:],
     )
 
 

@@ -9,6 +9,7 @@ from haagent.config.values import enumerated
 STATES = {
     "router": ("initialize", "backup", "active"),
     "owner": ("agreed", "contested", "silent", "unknown"),  # what the segment says of a virtual router
+    "agreement": ("agreed", "split", "one_way", "stranger", "contested", "unknown"),  # of the directors, likewise
     "service": ("serving", "sorry", "empty", "frozen", "standby"),
     "quorum": ("reached", "lost"),  # of a service whose quorum is above 1
     "real_server": ("unknown", "up", "down"),
@@ -41,7 +42,7 @@ def hook_rules(hooks: Iterable[Draft], routers: Sequence[str], services: Iterabl
 def _names(on: Sequence[str], routers: Sequence[str], services: Sequence[Draft]) -> list[str] | None:
     """Everything that the subjects may be called; None where that is not known."""
     names: list[str] = []
-    if "router" in on or "owner" in on:
+    if {"router", "owner", "agreement"} & set(on):
         names += routers
     if "service" in on or "quorum" in on:
         names += [service.path[-1] for service in services if isinstance(service.path[-1], str)]

@@ -320,7 +320,7 @@ class VirtualService(Struct, frozen=True, kw_only=True):
     real_servers: tuple[RealServer, ...]
 
 
-HookSubject = Literal["router", "owner", "service", "quorum", "real_server"]
+HookSubject = Literal["router", "owner", "agreement", "service", "quorum", "real_server"]
 
 
 class Hook(Struct, frozen=True, kw_only=True):

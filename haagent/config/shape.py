@@ -344,7 +344,7 @@ VIRTUAL_SERVICE = Table(
     },
 )
 
-_HOOK_SUBJECT = choice("subject", ("router", "owner", "service", "quorum", "real_server"))
+_HOOK_SUBJECT = choice("subject", ("router", "owner", "agreement", "service", "quorum", "real_server"))
 _HOOK_STATES = (
     *("initialize", "backup", "active"),
     *("agreed", "contested", "silent"),

@@ -151,10 +151,12 @@ class Owners:
         return Elsewhere({address: macs for address, macs in heard.items() if macs}, last.at)
 
     def contested_at(self, router: str) -> Instant:
-        """When somebody else was last heard to say to have one of its addresses; here, if not only elsewhere."""
+        """When somebody else was last heard to say to have one of its addresses, here or elsewhere."""
         contests, interface = self.verdicts[router].contests, self.tests[router].interface
         sightings = [self.claims.get((interface, each.address), {}).get(each.mac) for each in contests]
-        return max((each.last_at for each in sightings if each), default=self.verdicts[router].at)
+        told = [self.elsewhere.get(router, {}).get(each.heard_by) for each in contests]
+        instants = [each.last_at for each in sightings if each] + [each.at for each in told if each]
+        return max(instants, default=self.verdicts[router].at)
 
     def _judge(self, test: OwnerTest, names: Mapping[str, str], now: Instant) -> Iterator[Effect]:
         role = self._roles.get(test.router, Role("", now))

@@ -37,6 +37,13 @@ def test_a_hook_and_its_defaults(tmp_path: Path) -> None:
     assert (wanted.timeout, wanted.user) == (10.0, "nobody")
 
 
+def test_a_hook_for_a_split(tmp_path: Path) -> None:
+    text = '[hook.tell]\non = ["agreement"]\nnames = ["web"]\nstates = ["split"]\ncommand = ["/bin/true"]\n'
+    config = read(tmp_path, text)
+    assert isinstance(config, Config)
+    assert config.hooks[0].on == ("agreement",)
+
+
 @pytest.mark.parametrize("name", ["rs1", "www/rs1"])
 def test_a_real_server_by_either_name(tmp_path: Path, name: str) -> None:
     text = f'[hook.tell]\non = ["real_server"]\nnames = ["{name}"]\ncommand = ["/bin/true"]\n'
@@ -53,7 +60,7 @@ def test_a_real_server_by_either_name(tmp_path: Path, name: str) -> None:
         ('on = ["router"]\ncommand = ["true"]', '"true" is no absolute path, and no shell looks for it'),
         (
             'on = ["table"]\ncommand = ["/bin/true"]',
-            'unknown subject "table"; one of router, owner, service, quorum, real_server',
+            'unknown subject "table"; one of router, owner, agreement, service, quorum, real_server',
         ),
         (
             'on = ["router"]\nstates = ["down"]\ncommand = ["/bin/true"]',
