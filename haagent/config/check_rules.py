@@ -24,6 +24,8 @@ def check_rules(checks: Iterable[Draft]) -> Iterator[Found]:
         command: Any = check.get("command")
         if command and not command[0].startswith("/"):
             yield Found((*check.at("command"), 0), "expected an absolute path of the program; no shell and no PATH")
+        if command and check.get("user") == "root":
+            yield Found(check.at("user"), "a check's program runs unprivileged; expected another user than root")
 
 
 def _bodies(check: Draft) -> Iterator[Found]:

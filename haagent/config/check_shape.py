@@ -18,7 +18,18 @@ from haagent.config.check_values import (
     WORD,
 )
 from haagent.config.table import Key, ListOf, Table, Variants
-from haagent.config.values import ADDRESS, ANY_TEXT, BOOLEAN, HOST, INTERFACE, URL_PATH, choice, integer, seconds
+from haagent.config.values import (
+    ACCOUNT,
+    ADDRESS,
+    ANY_TEXT,
+    BOOLEAN,
+    HOST,
+    INTERFACE,
+    URL_PATH,
+    choice,
+    integer,
+    seconds,
+)
 
 TYPES = (
     "tcp", "http", "https", "dns", "udp", "icmp", "exec", "agent", "smtp", "imap", "pop3", "ftp", "ldap", "mysql",
@@ -107,6 +118,7 @@ CHECK = Variants(
                 **_PORT,
                 "command": Key(ListOf(ARGUMENT, "an array of the program's path and its arguments", least=1)),
                 "output": Key(choice("output", ("exit_code", "json"))),
+                "user": Key(ACCOUNT),
             },
         ),
         "agent": Table("check", checks.AgentCheck, {**_WIRE_PORT, **_TRANSPORT, "send": Key(ANY_TEXT)}),

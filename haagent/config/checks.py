@@ -121,11 +121,12 @@ class IcmpCheck(WireCheck, frozen=True, kw_only=True, tag="icmp"):
 
 
 class ExecCheck(AnyCheck, frozen=True, kw_only=True, tag="exec"):
-    """A program of the operator judges. It runs as the prober's user, without a shell."""
+    """A program of the operator judges. It runs unprivileged, without a shell."""
 
     port: int | None = None
     command: tuple[str, ...]  # "{address}", "{port}" and "{check}" are replaced within the words
     output: Literal["exit_code", "json"] = "exit_code"
+    user: str = ""  # whom it runs as; empty: the prober's user
 
 
 class AgentCheck(PortCheck, frozen=True, kw_only=True, tag="agent"):

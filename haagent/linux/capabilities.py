@@ -7,7 +7,7 @@ import ctypes
 import os
 from collections.abc import Iterable
 
-NET_ADMIN, NET_RAW = 12, 13  # include/uapi/linux/capability.h
+KILL, SETGID, SETUID, NET_ADMIN, NET_RAW = 5, 6, 7, 12, 13  # include/uapi/linux/capability.h
 _VERSION_3 = 0x20080522
 _PR_SET_KEEPCAPS = 8
 _SETS = 6  # two words each of effective, permitted, inheritable, interleaved

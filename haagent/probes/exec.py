@@ -1,17 +1,20 @@
 """The exec check: a program of the operator judges, by its exit code or in JSON.
 
-It runs as the prober's user and without its capabilities, in a session of its own, without a shell, with nothing on
-its standard input. At the deadline, at its end and when it says too much, the whole process group is killed: whatever
-it started does not outlive the try. Exit code 0 is up, any other down. JSON says more:
+It runs as the prober's user, or as another that the check names, and without capabilities, in a session of its own,
+without a shell, with nothing on its standard input. At the deadline, at its end and when it says too much, the whole
+process group is killed: whatever it started does not outlive the try. Exit code 0 is up, any other down.
+JSON says more:
 {"up": true, "weight": 50, "detail": "..."}.
 """
 
 import errno
 import os
+import pwd
 import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import IO
 
 import msgspec
@@ -53,6 +56,9 @@ class Execution:
             "HAAGENT_PORT": str(port),
             "HAAGENT_CHECK": self._check.name,
         }
+        account = account_of(self._check.user)
+        if isinstance(account, str):
+            return local(account)
         try:
             self._process = subprocess.Popen(
                 command,
@@ -62,8 +68,13 @@ class Execution:
                 env=environment,
                 cwd="/",
                 start_new_session=True,
+                user=account.user,
+                group=account.group,
+                extra_groups=account.others,
             )
         except OSError as error:
+            if account.user is not None and error.errno == errno.EPERM:
+                return local(f"it may not start programs as {self._check.user} (CAP_SETUID)")
             return local(f"{plain(command[0], PATH_SHOWN)}: {os.strerror(error.errno or errno.EIO)}")
         try:
             self._pidfd = os.pidfd_open(self._process.pid)
@@ -134,7 +145,7 @@ class Execution:
         process.stdout.close()
         try:
             os.killpg(process.pid, signal.SIGKILL)  # not reaped, so the id is still its own
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # gone; or of a user whom we may not end any more
             pass
         if self._pidfd >= 0:
             self._poller.forget(self._pidfd)
@@ -156,6 +167,30 @@ def bury(process: subprocess.Popen[bytes], pidfd: int, poller: Poller) -> None:
         return
     poller.forget(pidfd)
     poller.rewatch(Watch(pidfd, time.monotonic() + PATIENCE, gone, lambda late: None))
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whom a program runs as; None: as we do."""
+
+    user: int | None = None
+    group: int | None = None
+    others: list[int] | None = None
+
+
+def account_of(name: str) -> Account | str:
+    """A string says what is in the way. Looked up each time: accounts come and go while we run."""
+    if not name:
+        return Account()
+    try:
+        found = pwd.getpwnam(name)
+    except KeyError:
+        return f"there is no user {plain(name)}"
+    if found.pw_uid == 0:
+        return f"{plain(name)} is root, and a check's program runs unprivileged"
+    if found.pw_uid == os.geteuid():
+        return Account()
+    return Account(found.pw_uid, found.pw_gid, os.getgrouplist(name, found.pw_gid))
 
 
 def filled(word: str, words: Mapping[str, str]) -> str:

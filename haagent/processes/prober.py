@@ -24,14 +24,14 @@ from typing import Any, assert_never
 
 import uvloop
 
-from haagent.config.checks import IcmpCheck, WireCheck
+from haagent.config.checks import ExecCheck, IcmpCheck, WireCheck
 from haagent.health.budget import Budget
 from haagent.health.core import ProberCore
 from haagent.health.effects import Diagnose, Effect, Report, StartProbe, StopProbe
 from haagent.health.events import DeadlinePassed, Event, ProbeFinished, ProbesSet
 from haagent.health.probe import Probe, ProbeResult
 from haagent.linux import capabilities
-from haagent.linux.capabilities import NET_ADMIN, NET_RAW
+from haagent.linux.capabilities import KILL, NET_ADMIN, NET_RAW, SETGID, SETUID
 from haagent.probes.begin import begin, prepared
 from haagent.probes.exchange import Done, Running
 from haagent.probes.notes import notes
@@ -46,7 +46,8 @@ EACH_ADDRESS = 64  # of them
 RESERVED = 32 + FEW  # descriptors that are not probes
 EARLY = 0.001  # seconds by which uvloop, which counts milliseconds, may wake us before the instant
 AT_ONCE = 16  # probes that start before the answers of others are looked for
-PRIVILEGES = frozenset((NET_ADMIN, NET_RAW))  # that a check may need
+OTHER_USER = frozenset((SETUID, SETGID, KILL))  # to start a program as somebody else, and to end it
+PRIVILEGES = OTHER_USER | {NET_ADMIN, NET_RAW}  # that a check may need
 READ_SIZE = 1 << 20
 
 
@@ -249,13 +250,15 @@ async def listen(reader: asyncio.StreamReader, prober: Prober, privileges: Privi
 
 def needed(probes: Iterable[Probe], *, has_paths: bool = False) -> frozenset[int]:
     """SO_MARK needs CAP_NET_ADMIN; an echo request CAP_NET_RAW, where net.ipv4.ping_group_range does not admit us.
-    SO_BINDTODEVICE of a new socket needs nothing (since Linux 5.7)."""
+    SO_BINDTODEVICE of a new socket needs nothing (since Linux 5.7). A program of another user: setuid(2), kill(2)."""
     wanted: set[int] = {NET_ADMIN} if has_paths else set()
     for probe in probes:
         if isinstance(probe.check, WireCheck) and probe.check.mark:
             wanted.add(NET_ADMIN)
         if isinstance(probe.check, IcmpCheck) and not may_ping():
             wanted.add(NET_RAW)
+        if isinstance(probe.check, ExecCheck) and probe.check.user:
+            wanted |= OTHER_USER
     return frozenset(wanted)
 
 

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from haagent.config.checks import Check, ExecCheck, IcmpCheck, TcpCheck
-from haagent.linux.capabilities import NET_ADMIN, NET_RAW
+from haagent.linux.capabilities import KILL, NET_ADMIN, NET_RAW, SETGID, SETUID
 from haagent.processes.frames import FrameReader, frame
 from haagent.processes.messages import HealthReported, Hello, Probe, SetProbes, decode_from_prober, encode
+from tests.daemon_stage import wait_until
 
 pytestmark = pytest.mark.root
 QUICK = {"interval": 0.1, "timeout": 0.1, "fall": 1, "rise": 1}
@@ -116,6 +118,28 @@ def test_a_mark_keeps_net_admin_alone_and_its_programs_get_nothing(namespace: st
         assert re.fullmatch(r"exit code 0: nobody( 0+)+", details[1]), details[1]
         assert subject.capabilities("Eff") == subject.capabilities("Prm") == {NET_ADMIN}
         assert subject.capabilities("Amb") == subject.capabilities("Inh") == set()
+
+
+def test_a_program_of_another_user_gets_nothing_and_ends_at_the_deadline(namespace: str, tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    note.touch()
+    note.chmod(0o666)
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents[:3]:
+        if parent.name.startswith(("pytest-", "popen-", "test_")):
+            parent.chmod(0o755)
+    other = replace(STATUS, name="other", user="daemon")
+    script = f"echo $$ > {note}; sleep 600"
+    hangs = replace(STATUS, name="hangs", user="daemon", timeout=1.0, fall=1, command=("/bin/sh", "-c", script))
+    with prober(namespace, tmp_path) as subject:
+        subject.name(other, hangs, replace(STATUS, name="none", user="nosuchuser"))
+        details = subject.details(3)
+        assert re.fullmatch(r"exit code 0: daemon( 0+)+", details[0]), details[0]
+        assert details[1] == "it did not end within 1 s"
+        assert details[2] == "this director cannot probe: there is no user nosuchuser"
+        assert subject.capabilities("Eff") == subject.capabilities("Prm") == {SETUID, SETGID, KILL}
+        assert subject.capabilities("Amb") == subject.capabilities("Inh") == set()
+        assert wait_until(lambda: not Path(f"/proc/{note.read_text().strip()}").exists())
 
 
 def test_a_ping_keeps_net_raw_where_the_kernel_gives_no_ping_socket(namespace: str, tmp_path: Path) -> None:

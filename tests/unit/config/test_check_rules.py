@@ -112,6 +112,10 @@ def test_a_check_with_many_keys(tmp_path: Path) -> None:
         ('type = "imap"\npassword = "x"', [".password: has no effect without a user"]),
         ('type = "ldap"\npassword = "x"', [".password: has no effect without a bind_dn"]),
         (
+            'type = "exec"\ncommand = ["/bin/true"]\nuser = "root"',
+            [".user: a check's program runs unprivileged; expected another user than root"],
+        ),
+        (
             'type = "exec"\ncommand = ["true"]',
             [".command[0]: expected an absolute path of the program; no shell and no PATH"],
         ),

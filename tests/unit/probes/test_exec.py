@@ -10,7 +10,7 @@ import pytest
 from haagent.config.checks import ExecCheck
 from haagent.health.probe import Probe, ProbeResult
 from haagent.probes.begin import begin
-from haagent.probes.exec import OUTPUT_LIMIT
+from haagent.probes.exec import OUTPUT_LIMIT, Account, account_of
 from haagent.probes.poller import Poller
 
 
@@ -138,3 +138,9 @@ def test_closing_abandons_it() -> None:
         return results
 
     assert asyncio.run(inside()) == []
+
+
+def test_a_user_who_is_not_there_or_is_root_is_our_own_trouble() -> None:
+    for name, words in (("nosuchuser", "there is no user nosuchuser"), ("root", "root is root, and a check's program")):
+        assert str(account_of(name)).startswith(words)
+    assert account_of("") == Account()
