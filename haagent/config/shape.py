@@ -347,7 +347,7 @@ VIRTUAL_SERVICE = Table(
 _HOOK_SUBJECT = choice("subject", ("router", "owner", "agreement", "service", "quorum", "real_server"))
 _HOOK_STATES = (
     *("initialize", "backup", "active"),
-    *("agreed", "contested", "silent"),
+    *("agreed", "contested", "silent", "split", "one_way", "stranger"),
     *("serving", "sorry", "empty", "frozen", "standby", "reached", "lost"),
     *("unknown", "up", "down"),
 )
