@@ -289,6 +289,8 @@ class Exchange:
                     return failure
             if self._is_stream and len(data) < size and not events & FINISHED:
                 return None  # drained: what comes later raises a new event
+            if not self._is_stream and time.monotonic() >= self.deadline_at:
+                return ProbeResult(False, self._too_late())  # datagrams come faster than they are read
 
     def _take(self, step: Step) -> ProbeResult | None:
         match step:

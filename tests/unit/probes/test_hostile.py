@@ -4,6 +4,8 @@ import asyncio
 import gzip
 import socket
 import struct
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Awaitable, Callable
@@ -11,7 +13,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 
-from haagent.config.checks import Check, HttpCheck
+from haagent.config.checks import Check, DnsCheck, GrpcCheck, HttpCheck, ImapCheck, PostgresqlCheck, SmtpCheck
 from haagent.health.probe import Probe, ProbeResult
 from haagent.probes.begin import begin
 from haagent.probes.poller import Poller
@@ -86,6 +88,76 @@ async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()
+
+
+ENDLESS = {  # begins as the protocol wants it, and then does not end
+    "headers": (HttpCheck, b"HTTP/1.1 200 OK\r\n", b"X-Name: value\r\n" * 4000),
+    "one_header": (HttpCheck, b"HTTP/1.1 200 OK\r\nX-Name: ", b"value" * 12000),
+    "status_line": (HttpCheck, b"HTTP/1.1 200 ", b"OK" * 30000),
+    "interim_answers": (HttpCheck, b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 2000),
+    "chunks": (HttpCheck, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"5\r\nhello\r\n" * 5000),
+    "chunk_extension": (HttpCheck, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;", b"x=y;" * 15000),
+    "trailers": (HttpCheck, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n" * 9000),
+    "body": (HttpCheck, b"HTTP/1.0 200 OK\r\n\r\n", b"webserver" * 6000),
+    "greeting": (SmtpCheck, b"", b"220-mx.example.com\r\n" * 3000),
+    "untagged": (ImapCheck, b"* OK hi\r\n", b"* 1 EXISTS\r\n" * 5000),
+    "settings": (GrpcCheck, b"", b"\0\0\0\4\0\0\0\0\0" * 6000),
+    "pings": (GrpcCheck, b"\0\0\0\4\0\0\0\0\0", b"\0\0\x08\6\0\0\0\0\0" + bytes(8)),
+    "notices": (PostgresqlCheck, b"", b"N\0\0\0\x0bSNOTE\0\0" * 5000),
+}
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.01], ids=["fast", "dripping"])
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_answer_without_end_is_down_in_time_and_is_not_kept(name: str, pause: float) -> None:
+    kind, first, again = ENDLESS[name]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(first)
+        await forever(writer, again if not pause else again[: max(1, len(again) // 4000)], pause)
+
+    check = kind(name="c", timeout=0.3 if pause else TIMEOUT)
+    if kind is HttpCheck:
+        check = msgspec.structs.replace(check, body="never in it")
+    elif kind in (PostgresqlCheck, ImapCheck):
+        check = msgspec.structs.replace(check, user="probe", password="x")
+    tracemalloc.start()
+    try:
+        [result] = ask(serve, check)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not result.passed, result
+    assert result.detail.isprintable()
+    assert peak < 16_000_000
+
+
+FLOOD = """
+import socket, sys
+server = socket.socket(fileno=int(sys.argv[1]))
+_, peer = server.recvfrom(2048)
+while True:
+    try:
+        server.sendto(bytes(2), peer)
+    except OSError:
+        pass
+"""
+
+
+def test_a_flood_of_datagrams_does_not_outlast_the_deadline() -> None:
+    """Answers to other questions, faster than they can be read: each is looked at and thrown away."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        flooding = subprocess.Popen([sys.executable, "-c", FLOOD, str(server.fileno())], pass_fds=[server.fileno()])
+        try:
+            began_at = time.monotonic()
+            check = DnsCheck(name="c", query="example.com", timeout=TIMEOUT)
+            result = asyncio.run(one_try(check, server.getsockname()[1]))
+            assert time.monotonic() - began_at < BOUND
+        finally:
+            flooding.kill()
+            flooding.wait(30)
+    assert not result.passed
 
 
 WITH_PORTS = [check for check in DATAGRAMS if check.name != "icmp"]  # the kernel answers pings
