@@ -3,6 +3,7 @@
 """
 
 import contextlib
+import signal
 import socket
 import threading
 from queue import SimpleQueue
@@ -46,6 +47,7 @@ class SlowRequests:
             self.socket.recv(4096)
 
     def _run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())  # they are to wake the loop's select
         netlink = NetlinkSocket.open(0)  # NETLINK_ROUTE
         while True:
             message, switch, over = self._queue.get()
