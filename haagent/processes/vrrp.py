@@ -122,7 +122,8 @@ class VrrpProcess:
                 now = monotonic()
                 self._execute(self._speaker.stop(now), now)
                 self._waits_until = now + STOP_TIMEOUT
-                stop = [each for each in stop if _is_drained(each)]  # the supervisor's end of file says it for ever
+                # Only what has spoken is read, for the supervisor's pipe may block; its end of file says it for ever
+                stop = [each for each in stop if each not in said or _is_drained(each)]
         self._let_go()
 
     def _timeout(self, now: float) -> float:

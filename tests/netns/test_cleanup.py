@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.netns.segment import ROOT, Host, Segment, end, wait_until
+from tests.netns.segment import ROOT, Host, Segment, end, router, wait_until, write_routers
 
 pytestmark = pytest.mark.root
 
@@ -157,3 +157,19 @@ def test_an_interface_with_a_virtual_mac_address_goes_and_a_stranger_of_the_kind
     assert VIRTUAL not in host.run("ip", "addr")
     assert "vrrp4-2-52" in host.run("ip", "link")
     assert cleanup(host, folder).stdout == "no virtual address was left behind\n"
+
+
+def test_a_stop_does_not_wait_for_a_pipe_that_blocks(segment: Segment, tmp_path: Path) -> None:
+    """Until prober and observer run, nobody has made the supervisor's pipe non-blocking for all."""
+    host = segment.hosts["a"]
+    reader, writer = os.pipe()
+    try:
+        routers = write_routers(tmp_path / "routers", router())
+        command = (sys.executable, "-m", "haagent.processes.vrrp", "--routers", str(routers), "--alive-fd", str(reader))
+        process = segment.start("a", *command, cwd=ROOT, pass_fds=(reader,))
+        assert wait_until(lambda: host.has(VIRTUAL))
+        assert end(process) == 0
+        assert not host.has(VIRTUAL)
+    finally:
+        os.close(reader)
+        os.close(writer)
