@@ -71,14 +71,14 @@ def why(
     statuses = {router.name: router for router in snapshot.routers}
     return WhyAnswer(
         at=clock.wall,
-        routers=tuple(_router(core, router, statuses[router.name], entries) for router in routers),
+        routers=tuple(_router(core, router, statuses[router.name], entries, clock) for router in routers),
         servers=tuple(
             _server(core, snapshot, service, server, transcripts, entries, clock) for service, server in servers
         ),
     )
 
 
-def _router(core: Core, router: VirtualRouter, status: RouterStatus, entries: list[Entry]) -> RouterWhy:
+def _router(core: Core, router: VirtualRouter, status: RouterStatus, entries: list[Entry], clock: Clock) -> RouterWhy:
     terms = [f"{router.priority} as configured"]
     for track in router.track:
         what = "a fault" if track.fault else f"{track.priority:+d}"
@@ -95,6 +95,8 @@ def _router(core: Core, router: VirtualRouter, status: RouterStatus, entries: li
         else:
             terms.append(f"{what} while {track.interface} is down")
     terms.append(f"= {status.effective_priority} now")
+    if router.guarded_takeover and (hold := core.guard.hold(clock.monotonic)):
+        terms.append(f"a preemption would wait, for at most {router.guard_time:g} s: {hold}")
     return RouterWhy(
         status=status,
         priority_terms=tuple(terms),

@@ -3,10 +3,21 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from haagent.config.error import Found, quote, show
+from haagent.config.model import VirtualRouter
 from haagent.config.reading import Draft, no_such
 
+GUARD_TIME = VirtualRouter(name="", interface="", vrid=1, virtual_addresses=()).guard_time  # the default
 OWNER = 255  # RFC 9568 section 5.2.4
-ALIKE = ("priority", "advertisement_interval", "preempt", "preempt_delay", "sticky", "hold_off")
+ALIKE = (
+    "priority",
+    "advertisement_interval",
+    "preempt",
+    "preempt_delay",
+    "guarded_takeover",
+    "guard_time",
+    "sticky",
+    "hold_off",
+)
 
 
 def group_checks(groups: Iterable[Draft], routers: Mapping[str, Draft], names: Sequence[str]) -> Iterator[Found]:
@@ -48,6 +59,8 @@ def _text(value: object) -> str:
 
 
 def _preemption(router: Draft) -> Iterator[Found]:
+    if router.get("guarded_takeover") is False and router.get("guard_time") != GUARD_TIME:
+        yield Found(router.at("guard_time"), "has no effect with guarded_takeover = false; expected one of them")
     if router.get("preempt") is False and router.get("preempt_delay"):
         yield Found(router.at("preempt_delay"), "has no effect with preempt = false; expected one of them")
     if router.get("priority") == OWNER:

@@ -22,7 +22,11 @@ def kernel_checks(sync: Draft | None, sysctl: Draft | None, services: Iterable[D
 def _sync(sync: Draft, services: Iterable[Draft]) -> Iterator[Found]:
     defaults = ConnectionSync()
     if sync.get("interface") == "":
-        said = [key for key in ("sync_id", "maxlen", "port", "ttl", "group") if sync.get(key) != getattr(defaults, key)]
+        said = [
+            key
+            for key in ("sync_id", "maxlen", "port", "ttl", "group", "warm_time")
+            if sync.get(key) != getattr(defaults, key)
+        ]
         if said:
             yield Found(sync.at("interface"), f"missing, and without it {said[0]} has no effect")
         return

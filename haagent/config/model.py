@@ -62,6 +62,7 @@ class ConnectionSync(Struct, frozen=True, kw_only=True):
     port: int = 8848
     ttl: int = 1
     group: str = "224.0.0.81"  # a multicast address, IPv4 or IPv6
+    warm_time: float = 20.0  # having received for so long, a director knows the connections (haagent/pool/guard.py)
 
 
 class Sysctl(Struct, frozen=True, kw_only=True):
@@ -199,6 +200,8 @@ class VirtualRouter(Struct, frozen=True, kw_only=True):
     minimum_ttl: int = 0  # unicast: refuse what came by more routers than 255 less this
     also_via: AlsoVia | None = None
     preempt_delay: float = 0.0  # seconds that a lower-priority Active router is left in peace, once it is heard
+    guarded_takeover: bool = True  # preempt only once pools are verified and connection sync is warm ...
+    guard_time: float = 60.0  # ... or so long after that began to be what keeps it from preempting
     sticky: bool = False  # an incumbent keeps against a higher priority: it advertises 254
     hold_off: float = 0.0  # at start: for at most so long wait for a first frame on the interface
     auth_hmac: AuthHmac | None = None

@@ -72,6 +72,7 @@ CONNECTION_SYNC = Table(
         "port": Key(PORT),
         "ttl": Key(integer(1, 255)),
         "group": Key(GROUP),
+        "warm_time": Key(seconds(1, 3600)),
     },
 )
 
@@ -217,6 +218,8 @@ VIRTUAL_ROUTER = Table(
         "minimum_ttl": Key(integer(0, 255)),
         "also_via": Key(ALSO_VIA),
         "preempt_delay": Key(seconds(0, 86400)),
+        "guarded_takeover": Key(BOOLEAN),
+        "guard_time": Key(seconds(1, 86400)),
         "sticky": Key(BOOLEAN),
         "hold_off": Key(seconds(0, 3600)),
         "auth_hmac": Key(AUTH_HMAC),

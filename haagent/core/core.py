@@ -47,6 +47,7 @@ from haagent.core.events import (
     TableObserved,
     TracksObserved,
 )
+from haagent.core.guard import Guard
 from haagent.core.hearing import Hearing, answered, answers
 from haagent.core.owners import Owners
 from haagent.core.ownership import owned_by, present
@@ -59,7 +60,7 @@ from haagent.health.target_budget import sentence as stretched
 from haagent.health.target_budget import stretches
 from haagent.health.together import together
 from haagent.ipvs.marks import Marks
-from haagent.ipvs.plan import Owned
+from haagent.ipvs.plan import Owned, plan
 from haagent.ipvs.table import Counts, DestinationCounts, ServiceKey, Table
 from haagent.pool.arp_leak import ArpVerdict, arp_tests, arp_verdicts
 from haagent.pool.desired import Adopted, Pool, destination_key, pool, service_key, weights
@@ -109,6 +110,7 @@ class Core:
     arp: dict[str, ArpVerdict] = field(default_factory=dict)  # by virtual address
     owners: Owners = field(default_factory=Owners)  # who says to have an address on a segment
     agreements: Agreements = field(default_factory=Agreements)  # of the directors, about each virtual router
+    guard: Guard = field(default_factory=Guard)  # of a preemption
     standings: dict[ServerKey, Standing] = field(default_factory=dict)
     pools: dict[str, Pool] = field(default_factory=dict)  # by service name
     states: dict[str, ServiceState] = field(default_factory=dict)  # by service name
@@ -147,8 +149,10 @@ class Core:
     _last_id: int = 0
     watched: Observed = field(default_factory=dict)  # scripts, files and processes
     _tracking: dict[str, Tracking] = field(default_factory=dict)
+    _now: Instant = 0.0  # of the last event
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
+        self._now = now
         match event:
             case TableAdopted(table, owned, marks):
                 self.observed, self._adopted, self._owned = table, weights(table), owned
@@ -166,7 +170,7 @@ class Core:
                 self.observed_marks, self.observed_settings = event.marks, event.settings
                 effects = self._observe(table, counts, repairs, failures, now)
                 self._idle = self._find_idle() if event.is_counted else []
-                return effects
+                return effects + self._watch_guard(event, now)
             case RouterTransitioned(name, previous, state, reason):
                 return [
                     Record("router", name, previous, state, reason),
@@ -290,6 +294,7 @@ class Core:
             for id_, each in probes.items()
         }
         self.verdicts = {id_: self.verdicts.get(id_, Verdict()) for id_ in probes}
+        self.guard.load(config, [self.verdicts[id_].health for id_, probe in probes.items() if not probe.mark])
         self._asking = {
             service for id_, each in self.verdicts.items() if each.weight is not None for service, _ in self._users[id_]
         }
@@ -306,6 +311,8 @@ class Core:
             return []  # no longer wanted: the report crossed a reload
         since = before.since if before.health == event.health else now
         weight = before.weight if event.weight is None else event.weight
+        if not self.probes[event.id].mark:
+            self.guard.count(before.health, event.health)
         unjudged_since = (before.unjudged_since or now) if event.failure == "local" else None
         self.verdicts[event.id] = Verdict(
             event.health, event.detail, since, event.failure, event.cause, weight, unjudged_since
@@ -427,6 +434,7 @@ class Core:
         asked = self.owners.take_states(states, now)
         changed = {name for name, state in states.items() if self._roles.get(name) != state}
         self._roles.update(states)
+        self.guard.take_roles(self._roles, now)
         services = [service for service in self._services.values() if service.active_only in changed]
         if not services:
             return asked
@@ -555,7 +563,8 @@ class Core:
     def next_instant(self) -> Instant | None:
         """When DeadlinePassed is due by the monotonic clock: ask after every event."""
         instants = [*self._deadlines.values(), *(at for at, _ in self._unconfirmed[:1])]
-        return min(instants, default=None)
+        ready_at = self.guard.ready_at()
+        return min([*instants, *([ready_at] if ready_at is not None and ready_at > self._now else [])], default=None)
 
     def projected(self, overrides: Overrides) -> dict[str, Pool]:
         """The pools of the services about which `overrides` says something else than is known, as they would be."""
@@ -576,7 +585,7 @@ class Core:
             due |= {name} & self._services.keys()
         for name in sorted(due):
             effects += self._compute(self._services[name], now)
-        return [*effects, self._wanted(), *self._track()] if due else effects
+        return [*effects, *([self._wanted()] if due else []), *self._track()]
 
     def _take_files(self, files: frozenset[str], now: Instant) -> list[Effect]:
         """Recompute the services about which a maintenance file says something else; records for that."""
@@ -695,6 +704,16 @@ class Core:
         self.failures = failures
         return effects
 
+    def _watch_guard(self, event: TableObserved, now: Instant) -> list[Effect]:
+        if self.config is None:
+            return []
+        self.guard.observe(event, now)
+        if self.guard.wants_audit and event.is_counted and not event.failures:
+            level = self._wanted()  # the keeper may have looked for an older one
+            if not plan(event.table, level.table, level.owned):
+                self.guard.audit()
+        return self._track()
+
     # ------------------------------------------------------------------ levels that go out
 
     def _levels_of(self, process: Literal["vrrp", "prober", "observer"]) -> list[Effect]:
@@ -729,7 +748,8 @@ class Core:
 
     def _track(self) -> list[Effect]:
         assert self.config is not None
-        now_tracked = tracking(self.config.virtual_routers, self.pools, self.watched, self.blame.here)
+        hold = self.guard.hold(self._now)
+        now_tracked = tracking(self.config.virtual_routers, self.pools, self.watched, self.blame.here, hold)
         if now_tracked == self._tracking:
             return []
         self._tracking = now_tracked

@@ -38,6 +38,7 @@ def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:
         if router.also_via
         else None,
         preempt_delay=router.preempt_delay,
+        guard_time=router.guard_time if router.guarded_takeover else 0.0,
         sticky=router.sticky,
         hold_off=router.hold_off,
         group=group,

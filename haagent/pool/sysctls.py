@@ -51,6 +51,7 @@ def _follows(config: Config) -> Iterator[tuple[str, Setting]]:
             why = f"{service.name} shows one direction only: a client's reused port is scheduled anew after its FIN"
             yield VS + "conn_reuse_mode", Setting("3", why)
     yield from _sloppy(config)
+    yield from _warm(config)
     yield from _one_network(config)
     yield from _path_checks(config)
 
@@ -65,6 +66,18 @@ def _sloppy(config: Config) -> Iterator[tuple[str, Setting]]:
         if any(protocol in (service.protocols or (service.protocol,)) for service in config.virtual_services):
             how = "is asked for" if config.sysctl.sloppy else "there is no connection sync"
             yield name, Setting("1", f"{how}: after a switch of directors open {protocol} connections are taken up")
+
+
+def _warm(config: Config) -> Iterator[tuple[str, Setting]]:
+    """A returning director waits for `warm_time` (guard.py); by default the kernel tells a connection again after its
+    50th packet only, and one of a packet a second would stay unknown for most of a minute (ip_vs_sync.c)."""
+    sync = config.connection_sync
+    if not (sync.interface and sync.send) or not any(each.guarded_takeover for each in config.virtual_routers):
+        return
+    period = max(1, int(sync.warm_time / 2))
+    why = f"guarded takeover: a connection with traffic is told again every {period} s"
+    yield VS + "sync_threshold", Setting("3 0", why)
+    yield VS + "sync_refresh_period", Setting(str(period), why)
 
 
 def _one_network(config: Config) -> Iterator[tuple[str, Setting]]:

@@ -4,6 +4,7 @@ Recomputed from all inputs, never adjusted.
 """
 
 from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
 
 from haagent.config.model import InterfaceTrack, PoolTrack, VirtualRouter, WatchedTrack
 from haagent.pool.desired import Pool
@@ -21,12 +22,20 @@ def tracking(
     pools: Mapping[str, Pool],
     observed: Observed = NOTHING_WATCHED,
     at_fault: Set[str] = NOWHERE,
+    hold: str = "",
 ) -> dict[str, Tracking]:
-    """One entry for each router that tracks more than interfaces, which the vrrp process sees for itself."""
+    """One entry for each router that tracks more than interfaces, which the vrrp process sees for itself, and for each
+    guarded one while there is something to wait for (`hold`)."""
+    routers = tuple(routers)
+    guarded = {router.name for router in routers if router.guarded_takeover and hold}
     tracks = {
         router.name: [each for each in router.track if not isinstance(each, InterfaceTrack)] for router in routers
     }
-    return {name: _of_router(each, pools, observed, at_fault) for name, each in tracks.items() if each}
+    return {
+        name: replace(_of_router(each, pools, observed, at_fault), hold=hold if name in guarded else "")
+        for name, each in tracks.items()
+        if each or name in guarded
+    }
 
 
 def _of_router(

@@ -69,7 +69,8 @@ class Reporter:
             active_address=dotted(machine.active_address),
             group=settings.group,
             terms=tuple(str(each) for each in speaker.terms(settings.name)),
-            yields=isinstance(machine.state, Backup) and machine.state.preempt_at is not None,
+            yields=isinstance(machine.state, Backup)
+            and (machine.state.preempt_at is not None or machine.state.held_until is not None),
             virtual_addresses=self._addresses(
                 settings.name, settings.virtual_addresses + settings.unadvertised_addresses
             ),

@@ -23,6 +23,7 @@ class AdvertisementReceived:
     advertisement: Advertisement
     source: bytes  # packed
     breaks_ties: bool = True  # of several segments that a group is on, one alone compares addresses
+    is_held: bool = False  # the director's tracking holds a preemption
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def unite(
             advertisement_interval=first.advertisement_interval,
             preempt=first.preempt,
             preempt_delay=first.preempt_delay,
+            guard_time=first.guard_time,
             sticky=first.sticky,
         )
         for name, each in united.items()

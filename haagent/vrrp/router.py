@@ -44,6 +44,7 @@ class Backup:
     active_adver_interval: float  # learned from the Active router
     active_address: bytes = b""  # who that is; empty while nobody was heard
     preempt_at: Instant | None = None  # * until then an Active router of lower priority is followed; None: nobody waits
+    held_until: Instant | None = None  # * until then the guard may hold a preemption; None: it did not yet
     holds_off: bool = False  # * nothing was received on the segment yet, and active_down_at has hold_off in it
 
 
@@ -119,11 +120,20 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
         case Backup(preempt_at=None), AdvertisementReceived(heard, source) if router.preempt_delay:
             # * it starts where a lower priority is first heard, never where nobody is (keepalived #80)
             waiting = now + router.preempt_delay
-            return replace(follow(router, heard, source, now), preempt_at=waiting), []
+            return replace(follow(router, heard, source, now), preempt_at=waiting, held_until=state.held_until), []
         case Backup(preempt_at=Instant() as wait), AdvertisementReceived(heard, source) if now < wait:  # *
-            return replace(follow(router, heard, source, now), preempt_at=wait), []
-        case Backup(preempt_at=Instant()), ReturnAsked():  # * the operator's word is over, or the delay is cut short
-            return replace(state, preempt_at=now), []
+            return replace(follow(router, heard, source, now), preempt_at=wait, held_until=state.held_until), []
+        case Backup(held_until=None), AdvertisementReceived(heard, source, is_held=True) if router.guard_time:
+            # * what is not ready would serve worse than who serves now; once the Active is gone it serves all the same
+            until = now + router.guard_time
+            return replace(follow(router, heard, source, now), preempt_at=state.preempt_at, held_until=until), []
+        case Backup(held_until=Instant() as until), AdvertisementReceived(heard, source, is_held=True) if (
+            router.guard_time and now < until
+        ):  # *
+            return replace(follow(router, heard, source, now), preempt_at=state.preempt_at, held_until=until), []
+        case Backup(preempt_at=wait, held_until=until), ReturnAsked() if wait is not None or until is not None:
+            # * the operator's word is over, or the waiting is cut short
+            return replace(state, preempt_at=now, held_until=now), []
         case Backup(), ParametersChanged(previous):
             return move_deadline(router, previous, state), []
 
@@ -308,11 +318,13 @@ def answer(router: VirtualRouter, state: Active, now: Instant) -> Outcome:
 def move_deadline(router: VirtualRouter, previous: VirtualRouter, state: Backup) -> Backup:
     """A changed priority moves the running timer by the difference in Skew_Time; it never starts over.
 
-    * Nor does a preempt_delay that runs: a changed one ends by the difference earlier or later.
+    * Nor does a preempt_delay or guard_time that runs: a changed one ends by the difference earlier or later.
     """
     interval = state.active_adver_interval
     moved = skew_time(router.priority, interval) - skew_time(previous.priority, interval)
-    wait = state.preempt_at
+    wait, until = state.preempt_at, state.held_until
     if wait is not None:
         wait += router.preempt_delay - previous.preempt_delay
-    return replace(state, active_down_at=state.active_down_at + moved, preempt_at=wait)
+    if until is not None:
+        until += router.guard_time - previous.guard_time
+    return replace(state, active_down_at=state.active_down_at + moved, preempt_at=wait, held_until=until)

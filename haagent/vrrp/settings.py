@@ -47,6 +47,7 @@ class RouterSettings:
     minimum_ttl: int = 0  # of what a unicast peer sends; multicast is always 255
     also_via: SecondPath | None = None
     preempt_delay: float = 0.0
+    guard_time: float = 0.0  # 0: nothing guards a preemption
     sticky: bool = False
     hold_off: float = 0.0
     group: str = ""  # empty: it moves by itself
@@ -106,6 +107,7 @@ class Tracking:
 
     fault: str = ""  # a sentence; empty: none
     terms: tuple[Term, ...] = ()
+    hold: str = ""  # why a preemption has to wait; empty: it has not
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,7 @@ def resolve(settings: RouterSettings, surroundings: Surroundings) -> VirtualRout
         password=settings.password,
         paths=paths,
         preempt_delay=settings.preempt_delay,
+        guard_time=settings.guard_time,
         sticky=settings.sticky,
         is_impaired=is_impaired(holding),
         hold_off=settings.hold_off,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from haagent.vrrp import advertisement as wire
+from haagent.vrrp.address import dotted
 from haagent.vrrp.advertisement import Advertisement, ChecksumForm, Discard
 from haagent.vrrp.auth_hmac import Authenticator, Secrets, renewed
 from haagent.vrrp.debounce import Debounce
@@ -265,8 +266,27 @@ class Speaker:
         if machine.peer_form is not heard.checksum_form:
             machine.peer_form = heard.checksum_form
             self._prepare(machine)
-        event = AdvertisementReceived(heard, source, self._breaks_ties(machine, now))
-        return self._deliver(machine.group, event, now, machine=machine, own=own)
+        hold = self._hold(machine.group)
+        event = AdvertisementReceived(heard, source, self._breaks_ties(machine, now), is_held=bool(hold))
+        before = machine.group.state
+        effects = self._deliver(machine.group, event, now, machine=machine, own=own)
+        return effects + self._tell_guard(machine.group, before, Heard(source, heard.priority, now), hold)
+
+    def _hold(self, group: Group) -> str:
+        holds = (self._surroundings.tracking.get(name, Tracking()).hold for name in group.members)
+        return next((hold for hold in holds if hold), "")
+
+    def _tell_guard(self, group: Group, before: State, heard: Heard, hold: str) -> list[SpeakerEffect]:
+        """What a guarded router waits for, and why it waits no longer: said where people look for it."""
+        match before, group.state:
+            case Backup(), Backup(held_until=Instant() as until) if heard.at < until and hold and group.state != before:
+                who = f"{dotted(heard.source)} (priority {heard.priority})"
+                limit = self.machines[group.members[0]].settings.guard_time
+                return self._explain(group, f"does not preempt {who} yet, for at most {limit:g} s: {hold}")
+            case Backup(held_until=Instant() as until), Backup() if group.state is before:
+                over = f"preempts although {hold}: it has waited long enough" if hold else "preempts: it is ready now"
+                return self._explain(group, over) if heard.at < until or hold else []
+        return []
 
     def _breaks_ties(self, machine: Machine, now: Instant) -> bool:
         members = machine.group.members

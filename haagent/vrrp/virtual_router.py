@@ -39,6 +39,7 @@ class VirtualRouter:
     password: str = ""  # version 2 alone
     paths: tuple[Path, ...] = ()  # the first comes from the primary address
     preempt_delay: float = 0.0  # * seconds from the first lower-priority advertisement heard
+    guard_time: float = 0.0  # * seconds that the director's tracking may hold a preemption; 0: it may not
     sticky: bool = False  # * as incumbent it keeps against a higher priority
     is_impaired: bool = False  # * tracking leaves less than the configured priority
     hold_off: float = 0.0  # * seconds that a start waits, at most, for a segment on which nothing is received

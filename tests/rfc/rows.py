@@ -37,6 +37,7 @@ OWNER = replace(ROUTER, priority=255)
 POLITE_OWNER = replace(OWNER, preempt=False)
 TERSE = replace(ROUTER, announce_burst=2)
 PATIENT = replace(ROUTER, preempt_delay=30.0)
+GUARDED = replace(ROUTER, guard_time=60.0)
 STICKY = replace(ROUTER, sticky=True)
 IMPAIRED = replace(STICKY, is_impaired=True)
 WARY = replace(ROUTER, hold_off=10.0)
@@ -53,6 +54,8 @@ HOLD, LET_GO = SetAddresses("web", held=True), SetAddresses("web", held=False)
 ANNOUNCE = AnnounceAddresses("web")
 SEND_HIGHEST = SendAdvertisement("web", 254)
 WAITING = Backup(NOW + 2.5, 1.0, LOW, preempt_at=NOW + 20.0)
+HELD = Backup(NOW + 2.5, 1.0, LOW, held_until=NOW + 20.0)
+BOTH = replace(HELD, preempt_at=NOW + 5.0)
 HOLDING_OFF = Backup(NOW + 13.0, 1.0, holds_off=True)
 INCUMBENT = replace(ACTIVE, incumbent_at=NOW - 5.0)
 NEWCOMER = replace(ACTIVE, incumbent_at=NOW + 0.5)
@@ -64,9 +67,9 @@ NEWLY_ACTIVE = Active(adver_at=NOW + 1.0, announce_at=NOW + 0.2, announced=1, an
 
 
 def heard(
-    priority: int, source: bytes = LOW, interval: float = 1.0, *, breaks_ties: bool = True
+    priority: int, source: bytes = LOW, interval: float = 1.0, *, breaks_ties: bool = True, is_held: bool = False
 ) -> AdvertisementReceived:
-    return AdvertisementReceived(Advertisement(51, priority, interval, (VIRTUAL,)), source, breaks_ties)
+    return AdvertisementReceived(Advertisement(51, priority, interval, (VIRTUAL,)), source, breaks_ties, is_held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +222,36 @@ ROWS = (
     Row("* delay: a reload starts none", PATIENT, BACKUP, ParametersChanged(ROUTER), BACKUP),
     Row("* delay: the owner's too", replace(OWNER, preempt_delay=30.0), BACKUP, heard(254),
         Backup(NOW + 3.00390625, 1.0, LOW, NOW + 30.0)),
-    Row("* delay: cut short", PATIENT, WAITING, ReturnAsked(), replace(WAITING, preempt_at=NOW)),
+    Row("* delay: cut short", PATIENT, WAITING, ReturnAsked(), replace(WAITING, preempt_at=NOW, held_until=NOW)),
     Row("* nothing to return from", PATIENT, BACKUP, ReturnAsked(), BACKUP),
+    # ---------------------------------------------------------------------------------- * guarded takeover
+    Row("* guard: the first lower one starts its limit", GUARDED, BACKUP, heard(99, is_held=True),
+        Backup(NOW + 3.609375, 1.0, LOW, None, NOW + 60.0)),
+    Row("* guard: it learns the interval meanwhile", GUARDED, HELD, heard(99, HIGH, 2.0, is_held=True),
+        Backup(NOW + 7.21875, 2.0, HIGH, None, NOW + 20.0)),
+    Row("* guard: nothing holds any more", GUARDED, HELD, heard(99), HELD),
+    Row("* guard: nothing holds", GUARDED, BACKUP, heard(99), BACKUP),
+    Row("* guard: for so long and no longer", GUARDED, HELD, heard(99, is_held=True), HELD, now=NOW + 20.0),
+    Row("* guard: not yet so long", GUARDED, HELD, heard(99, is_held=True),
+        Backup(NOW + 23.484375, 1.0, LOW, None, NOW + 20.0), now=NOW + 19.875),
+    Row("* guard: not where none is configured", ROUTER, BACKUP, heard(99, is_held=True), BACKUP),
+    Row("* guard: a reload took it away", ROUTER, HELD, heard(99, is_held=True), HELD),
+    Row("* guard: a higher one ends it", GUARDED, HELD, heard(200, is_held=True), Backup(NOW + 3.609375, 1.0, LOW)),
+    Row("* guard: never where the Active is dead", GUARDED, HELD, DeadlinePassed(),
+        Active(NOW + 3.5, NOW + 2.7, 1, NOW + 2.5), (SEND, HOLD, ANNOUNCE), now=NOW + 2.5),
+    Row("* guard: priority 0 does not wait", GUARDED, HELD, heard(0, is_held=True),
+        Backup(NOW + 0.609375, 1.0, LOW, None, NOW + 20.0)),
+    Row("* guard: a longer one ends later", GUARDED, HELD, ParametersChanged(replace(GUARDED, guard_time=50.0)),
+        replace(HELD, held_until=NOW + 30.0)),
+    Row("* guard: cut short", GUARDED, HELD, ReturnAsked(), replace(HELD, preempt_at=NOW, held_until=NOW)),
+    Row("* guard: after a delay", replace(GUARDED, preempt_delay=30.0), replace(BOTH, held_until=None),
+        heard(99, is_held=True), Backup(NOW + 8.609375, 1.0, LOW, NOW + 5.0, NOW + 65.0), now=NOW + 5.0),
+    Row("* guard: beside a delay", replace(GUARDED, preempt_delay=30.0), BOTH, heard(99, is_held=True),
+        Backup(NOW + 3.609375, 1.0, LOW, NOW + 5.0, NOW + 20.0)),
+    Row("* guard: beside a delay that is over", replace(GUARDED, preempt_delay=30.0), BOTH, heard(99, is_held=True),
+        Backup(NOW + 8.609375, 1.0, LOW, NOW + 5.0, NOW + 20.0), now=NOW + 5.0),
+    Row("* guard: a delay that starts again keeps its limit", replace(GUARDED, preempt_delay=30.0), HELD,
+        heard(99, is_held=True), Backup(NOW + 3.609375, 1.0, LOW, NOW + 30.0, NOW + 20.0)),
     # --------------------------------------------------------------------------------------------- * sticky
     Row("* sticky: a newcomer", STICKY, BACKUP, DeadlinePassed(),
         Active(NOW + 3.5, NOW + 2.7, 1, NOW + 2.5, NOW + 4.5), (SEND, HOLD, ANNOUNCE), now=NOW + 2.5),

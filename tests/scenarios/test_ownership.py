@@ -65,6 +65,46 @@ def test_a_delay_does_not_apply_where_the_peer_lets_go(seed: int) -> None:
     assert roles(subject) == [0]
 
 
+# ------------------------------------------------------------------------------------------ guarded takeover
+
+
+def returned(seed: int, *faults: Fault) -> World:
+    """Director 0 is back since 30.0, and not ready."""
+    guarded = tuple(replace(each, guard_time=60.0) for each in (FIRST, SECOND))
+    subject = world(seed, Fault("power_loss", 20.0, 30.0, 0), *faults, settings=guarded)
+    subject.run(30.01)
+    subject.directors[0].set_tracking({"r0": Tracking(hold="it is not ready")})
+    return subject
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_who_is_not_ready_does_not_preempt(seed: int) -> None:
+    subject = returned(seed)
+    subject.run(60.0)
+    assert roles(subject) == [1]
+    subject.directors[0].set_tracking({})
+    back = [at for at, director in became_active(subject, 70.0) if director == 0]
+    assert len(back) == 1
+    assert back[0] < 60.0 + (1.0 + 3.22) * 1.02
+    assert subject.watch.violations == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_who_is_not_ready_takes_over_from_a_dead_one_all_the_same(seed: int) -> None:
+    subject = returned(seed, Fault("power_loss", 40.0, 99.0, 1))
+    back = [at for at, director in became_active(subject, 45.0) if director == 0]
+    assert len(back) == 1
+    assert 40.0 < back[0] < 40.0 + 3.3 * 1.02
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_guard_has_a_limit(seed: int) -> None:
+    subject = returned(seed)
+    back = [at for at, director in became_active(subject, 100.0) if director == 0]
+    assert len(back) == 1
+    assert 30.0 + 60.0 * 0.98 < back[0] < 30.0 + (1.0 + 60.0 + 1.0 + 3.22) * 1.02
+
+
 # -------------------------------------------------------------------------------------- sticky, and hold-off
 
 

@@ -28,6 +28,7 @@ from haagent.ipvs.marks import ALL, MarkRule
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import Destination, Forwarding, Service
 from haagent.pool.desired import destination_key, service_key
+from haagent.vrrp.settings import Tracking
 from tests.unit.build import config, real_server, router, service
 
 WEB = service(real_server(1), real_server(2))
@@ -177,7 +178,9 @@ def test_an_empty_pool_is_told_to_the_routers_that_track_it(core):
     assert of(effects, SetTracking)[-1].tracking["web"].fault
     effects = core.handle(HealthChanged(id_of(core, "rs1"), "up", "HTTP 200"), 2.0)
     assert the(effects, SetTracking).tracking["web"].fault == ""
-    assert not of(core.handle(HealthChanged(id_of(core, "rs2"), "up", "HTTP 200"), 3.0), SetTracking)
+    tracking = the(core.handle(HealthChanged(id_of(core, "rs2"), "up", "HTTP 200"), 3.0), SetTracking).tracking
+    assert tracking == {"web": Tracking(hold="no audit has found the kernel's table as it should be yet")}
+    assert not of(core.handle(HealthChanged(id_of(core, "rs2"), "down", "HTTP 500"), 4.0), SetTracking)
 
 
 def test_a_process_that_says_hello_gets_its_levels(core):

@@ -138,6 +138,7 @@ def test_a_router(core):
         "200 as configured",
         "-110 while the pool pages is empty: so it is: pool pages is empty: none of its real servers is in service",
         "= 90 now",
+        "a preemption would wait, for at most 60 s: not every check has given its first verdict",
     )
     text = "\n".join(lines(found))
     for words in (

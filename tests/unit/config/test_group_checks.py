@@ -57,6 +57,10 @@ def test_a_group(tmp_path: Path) -> None:
             "virtual_router.inside.preempt_delay: has no effect with preempt = false; expected one of them",
         ),
         (
+            INSIDE + "guarded_takeover = false\nguard_time = 5\n",
+            "virtual_router.inside.guard_time: has no effect with guarded_takeover = false; expected one of them",
+        ),
+        (
             INSIDE + 'track = [{ script = ["check"], fault = true }]\n',
             'virtual_router.inside.track[0].script: expected an absolute path as its first word, got "check"',
         ),

@@ -33,6 +33,16 @@ def test_nothing_without_services_or_where_somebody_else_manages_them() -> None:
     assert of(service(real_server(1)), sysctl=Sysctl(manage=False)) == {}
 
 
+def test_a_guarded_router_wants_connections_told_again_within_half_of_the_warm_time() -> None:
+    told = {VS + "sync_threshold": "3 0", VS + "sync_refresh_period": "10"}
+    plain = structs.replace(router(), guarded_takeover=False)
+    assert of(service(real_server(1)), routers=(router(),), connection_sync=SYNC).items() >= told.items()
+    for routers, sync in (((plain,), SYNC), ((router(),), ConnectionSync())):
+        assert not told.keys() & of(service(real_server(1)), routers=routers, connection_sync=sync).keys()
+    deaf = structs.replace(SYNC, send=False)
+    assert not told.keys() & of(service(real_server(1)), routers=(router(),), connection_sync=deaf).keys()
+
+
 def test_masquerading_forwards_by_family() -> None:
     assert of(service(NAT)) == {
         "net.ipv4.ip_forward": "1",

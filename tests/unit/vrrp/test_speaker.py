@@ -505,3 +505,46 @@ def test_names_of_the_states(state: Initialize | Backup | Active, name: str) -> 
     machine = started().machines["web"]
     machine.group.state = state
     assert machine.state_name == name
+
+
+# ------------------------------------------------------------------------------------------ guarded takeover
+
+
+def test_a_guarded_router_says_what_it_waits_for_once_and_that_it_is_over() -> None:
+    speaker = started(replace(WEB, guard_time=60.0))
+    speaker.set_tracking({"web": Tracking(hold="it is not ready")}, 0.0)
+    waits = "does not preempt 192.0.2.1 (priority 50) yet, for at most 60 s: it is not ready"
+    assert hear(speaker, 50, 1.0) == [Transition("web", "backup", "backup", waits)]
+    assert hear(speaker, 50, 2.0) == []
+    assert speaker.machines["web"].reason == waits
+    speaker.set_tracking({}, 2.5)
+    assert hear(speaker, 50, 3.0) == [Transition("web", "backup", "backup", "preempts: it is ready now")]
+    assert hear(speaker, 50, 4.0) == []
+    assert speaker.pass_time(2.0 + DOWN_AT)[-1] == Transition(
+        "web", "backup", "active", "192.0.2.1 has priority 50, ours is 100"
+    )
+
+
+def test_a_guard_that_waited_in_vain_says_so() -> None:
+    speaker = started(replace(WEB, guard_time=10.0))
+    speaker.set_tracking({"web": Tracking(hold="it is not ready")}, 0.0)
+    for second in range(1, 11):
+        hear(speaker, 50, float(second))
+    reason = "preempts although it is not ready: it has waited long enough"
+    assert hear(speaker, 50, 11.0) == [Transition("web", "backup", "backup", reason)]
+    assert hear(speaker, 50, 12.0) == []
+
+
+def test_an_active_router_is_not_disturbed_by_a_hold() -> None:
+    speaker = active(replace(WEB, guard_time=10.0))
+    assert speaker.set_tracking({"web": Tracking(hold="it is not ready")}, 11.0) == []
+    assert hear(speaker, 50, 12.0)[0] == SendAdvertisement("web", 100)
+
+
+def test_a_hold_of_one_member_holds_its_group() -> None:
+    other = replace(WEB, name="inside", interface="eth1", vrid=52, group="nat", guard_time=60.0)
+    speaker = started(replace(WEB, group="nat", guard_time=60.0), other)
+    speaker.set_tracking({"inside": Tracking(hold="it is not ready")}, 0.0)
+    hear(speaker, 50, 1.0)
+    assert speaker.pass_time(DOWN_AT) == []
+    assert isinstance(speaker.machines["web"].state, Backup)
