@@ -24,26 +24,12 @@ from haagent.ipvs.plan import (
     SetService,
     plan,
 )
-from haagent.ipvs.table import (
-    FLAG_ONEPACKET,
-    FLAG_SCHED1,
-    FLAG_SCHED2,
-    PROTOCOL_SCTP,
-    PROTOCOL_TCP,
-    PROTOCOL_UDP,
-    Destination,
-    DestinationKey,
-    Forwarding,
-    Service,
-    ServiceKey,
-    Table,
-)
+from haagent.ipvs.table import Table
+from haagent.ipvs.words import destination_name, destination_text, service_name, service_text
 from haagent.pool.connection_sync import wanted_daemons
 from haagent.pool.settings import Settings
 from haagent.pool.sysctls import wanted_sysctls
 from haagent.vrrp.advertisement import PRIORITY_OWNER
-
-_PROTOCOLS = {PROTOCOL_TCP: "tcp", PROTOCOL_UDP: "udp", PROTOCOL_SCTP: "sctp"}
 
 
 def preview(core: Core, config: Config, now: Instant, settings: Settings | None = None) -> tuple[Step, ...]:
@@ -56,8 +42,10 @@ def preview(core: Core, config: Config, now: Instant, settings: Settings | None 
         value = getattr(trial, each.name)
         if isinstance(value, dict):
             setattr(trial, each.name, dict(value))
+    trial.guard, trial.owners = copy.copy(core.guard), copy.copy(core.owners)  # what they load, they replace
     levels = [effect for effect in trial.handle(ConfigLoaded(config), now) if isinstance(effect, SetVirtualServices)]
-    changes = plan(core.observed, levels[-1].table, levels[-1].owned)
+    owned = levels[-1].owned.or_all_of(core.observed, is_exclusive=levels[-1].policy.is_exclusive)
+    changes = plan(core.observed, levels[-1].table, owned)
     steps = tuple(step(change, core.observed) for change in changes)
     steps += mark_steps(core.observed_marks, levels[-1].marks)
     return steps + setting_steps(settings or core.observed_settings, config)
@@ -155,53 +143,6 @@ def step(change: Change, observed: Table) -> Step:
                 name=destination_name(key, target),
                 before=destination_text(observed[key].destinations[target]),
             )
-
-
-def service_name(key: ServiceKey) -> str:
-    if key.firewall_mark:
-        return f"firewall mark {key.firewall_mark}" + (" ipv6" if key.address else "")
-    return f"{_PROTOCOLS.get(key.protocol, key.protocol)} {host_port(key.address, key.port)}"
-
-
-def host_port(address: bytes, port: int) -> str:
-    """ "192.0.2.1:80" or "[2001:db8::1]:80"."""
-    text = str(ip_address(address))
-    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
-
-
-def destination_name(key: ServiceKey, target: DestinationKey) -> str:
-    return f"{service_name(key)} -> {host_port(target.address, target.port)}"
-
-
-def service_text(service: Service) -> str:
-    """As much as differs from the plainest service."""
-    words = [service.scheduler]
-    words += [word for flag, word in ((FLAG_SCHED1, "fallback"), (FLAG_SCHED2, "port")) if service.flags & flag]
-    if service.flags & FLAG_ONEPACKET:
-        words.append("one packet")
-    if service.persistence_timeout:
-        words.append(f"persistent {service.persistence_timeout} s")
-        words += [f"mask {_mask(service.netmask)}"] if service.netmask not in (0xFFFFFFFF, 128) else []
-        words += [service.persistence_engine] if service.persistence_engine else []
-    return " ".join(words)
-
-
-def _mask(netmask: int) -> str:
-    return str(ip_address(netmask)) if netmask > 128 else f"/{netmask}"
-
-
-_TUNNELS = {0: "ipip", 1: "gue", 2: "gre"}
-
-
-def destination_text(destination: Destination) -> str:
-    words = [destination.forwarding.name.lower(), f"weight {destination.weight}"]
-    if destination.forwarding is Forwarding.TUNNELING and destination.tunnel_type:
-        words.append(_TUNNELS.get(destination.tunnel_type, f"type {destination.tunnel_type}"))
-        words += [f"port {destination.tunnel_port}"] if destination.tunnel_port else []
-        words += [f"flags {destination.tunnel_flags:#x}"] if destination.tunnel_flags else []
-    if destination.upper_threshold or destination.lower_threshold:
-        words.append(f"thresholds {destination.lower_threshold}-{destination.upper_threshold}")
-    return " ".join(words)
 
 
 def left_over(config: Config, found: Iterable[tuple[str, str, int]]) -> tuple[Step, ...]:

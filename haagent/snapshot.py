@@ -213,6 +213,14 @@ class PeerStatus(Struct, frozen=True, kw_only=True):
     detail: str
 
 
+class Leaving(Struct, frozen=True, kw_only=True):
+    """A destination that a reload removed from the configuration, and that still has connections."""
+
+    name: str  # "service/server"
+    destination: str  # in words
+    until: float  # it goes then at the latest
+
+
 class Snapshot(Struct, frozen=True, kw_only=True):
     director: str
     version: str
@@ -223,4 +231,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     processes: tuple[ProcessStatus, ...] = ()
     problems: tuple[str, ...] = ()  # sentences that make `haagent status` exit 2
     table_repairs: int = 0  # changes that an audit had to make because somebody else edited the kernel's table
+    table_drifts: int = 0  # entries that somebody else added, set or removed
+    table_left: tuple[str, ...] = ()  # entries that are not as wanted and are left so: drift = "report"
+    table_foreign: tuple[str, ...] = ()  # entries that are not haagent's
+    table_leaving: tuple[Leaving, ...] = ()
     peers: tuple[PeerStatus, ...] = ()

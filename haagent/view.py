@@ -16,6 +16,7 @@ from haagent.core.standing import is_stale
 from haagent.health.damping import eligible_at, penalty_at
 from haagent.health.slow_start import ends_at
 from haagent.ipvs.table import DestinationCounts, ServiceKey
+from haagent.ipvs.words import destination_name
 from haagent.pool.desired import destination_key, service_key
 from haagent.pool.judgement import Judgement, hold, suppression
 from haagent.pool.maintenance import strangers, with_files
@@ -27,6 +28,7 @@ from haagent.snapshot import (
     CheckStatus,
     ContestStatus,
     JudgementStatus,
+    Leaving,
     OverrideStatus,
     PeerStatus,
     ProcessStatus,
@@ -74,6 +76,13 @@ def snapshot(
         processes=processes,
         problems=(*_problems(core, routers, services, processes, clock.monotonic), *problems),
         table_repairs=core.repairs,
+        table_drifts=core.drifted,
+        table_left=core.left,
+        table_foreign=core.foreign,
+        table_leaving=tuple(
+            Leaving(name=each.name, destination=destination_name(*entry), until=clock.to_wall(each.until))
+            for entry, each in core.leaving.items()
+        ),
         peers=peers,
     )
 
@@ -334,6 +343,11 @@ def _problems(
         if not process.running:
             yield f"the {process.name} process is not running"
     yield from core.failures
+    if core.left:
+        yield (
+            f'{len(core.left)} entries of the kernel\'s table are not as wanted, and drift = "report" leaves them so: '
+            f"{core.left[0]}{' and others' if len(core.left) > 1 else ''}; haagent reload sets them right"
+        )
     if core.config is not None:
         yield from unknown(core.overrides, core.config.virtual_services)
         for file in strangers(core.config.virtual_services, core.files):

@@ -75,12 +75,25 @@ def lines(snapshot: Snapshot) -> Iterator[str]:
         yield ""
         yield from service_lines(service, snapshot.at)
     yield ""
+    yield from table_lines(snapshot)
     for peer in snapshot.peers:
         last = f"last exchange {duration(snapshot.at - peer.at)} ago" if peer.at else "no exchange yet"
         yield f"peer     {peer.name:9} {peer.address}, {last}: {peer.detail}"
     for process in snapshot.processes:
         state = f"pid {process.pid}" if process.running else "NOT RUNNING"
         yield f"process  {process.name:9} {state:12} for {duration(snapshot.at - process.since):11} {process.detail}"
+
+
+def table_lines(snapshot: Snapshot) -> Iterator[str]:
+    """The kernel's table, as far as there is something to say about it."""
+    for each in snapshot.table_leaving:
+        left = duration(max(0.0, each.until - snapshot.at))
+        yield f"leaving  {each.name}   {each.destination}, for at most {left} more"
+    if snapshot.table_drifts:
+        yield f"table    somebody else changed {snapshot.table_drifts} entries; {len(snapshot.table_left)} are left so"
+    if snapshot.table_foreign:
+        some = ", ".join(snapshot.table_foreign[:3]) + (", ..." if len(snapshot.table_foreign) > 3 else "")
+        yield f"table    {len(snapshot.table_foreign)} entries are not haagent's: {some}"
 
 
 def router_lines(router: RouterStatus, now: float) -> Iterator[str]:

@@ -39,6 +39,8 @@ class Director(Struct, frozen=True, kw_only=True):
     runtime_directory: str = "/run/haagent"  # sockets, below it a folder per director name
     state_directory: str = "/var/lib/haagent"  # history and ownership, below it a folder per director name
     audit_interval: float = 30.0  # the kernel's table is compared with the wanted one this often
+    drift: Literal["heal", "report"] = "heal"  # what becomes of others' edits of the kernel's table
+    foreign: Literal["ignore", "adopt", "remove"] = "ignore"  # entries of the table that are not ours
     path_mark_base: int = 0x48410000  # path checks use firewall marks from here on, 65536 of them
     maintenance_directory: str = ""  # a file in it drains the real server that its name says; empty: there is none
     probe_budget: float = 50.0  # tries a second at one address; more checks there are stretched; 0: no limit
@@ -315,6 +317,7 @@ class VirtualService(Struct, frozen=True, kw_only=True):
     removal_hold: float = 30.0  # a verdict beyond maximum_removal counts after this, if it still stands
     path_check: PathCheck = "off"  # probe the virtual address through each real server; require: both must pass
     when_down: WhenDown = "remove"
+    removal_time: float = 0.0  # what a reload removes gets weight 0 first, for at most so long; 0: it goes at once
     quorum: int = 1  # sum of live weights: with less the sorry server serves
     quorum_hysteresis: int = 0  # reached at quorum + this, lost below quorum - this
     minimum_healthy_fraction: float = 0.0  # with fewer healthy, the real servers that served last are kept

@@ -98,6 +98,7 @@ def _scheduling(service: Draft) -> Iterator[Found]:
     if scheduler in SCHEDULER_FLAGS and flags is not None and "fallback" not in flags:
         idle = [server for server in service.get("real_servers") or () if server.get("weight") == 0]
         why = 'when_down = "quiesce"' if service.get("when_down") == "quiesce" else ""
+        why = why or ("removal_time" if service.get("removal_time") else "")
         if why or idle:
             yield Found(
                 service.at("scheduler_flags"),

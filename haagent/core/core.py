@@ -59,6 +59,7 @@ from haagent.health.blame import Verdict as BlameVerdict
 from haagent.health.target_budget import sentence as stretched
 from haagent.health.target_budget import stretches
 from haagent.health.together import together
+from haagent.ipvs.drift import Policy
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned, plan
 from haagent.ipvs.table import Counts, DestinationCounts, ServiceKey, Table
@@ -76,6 +77,7 @@ from haagent.pool.judgement import (
     with_shares,
 )
 from haagent.pool.judgement import next_deadline as judgement_deadline
+from haagent.pool.leaving import Entry, Leaving, idle, leave, with_leaving
 from haagent.pool.maintenance import MAINTENANCE, Files, drained_by_file, with_files
 from haagent.pool.marks import marks
 from haagent.pool.operator import (
@@ -95,6 +97,9 @@ from haagent.pool.tracking import Observed, tracking
 from haagent.processes.messages import Probe
 from haagent.snapshot import HealthState, ServiceState
 from haagent.vrrp.settings import Tracking
+
+MOST_RECORDS = 20  # of what somebody else did, for each look at the table
+OTHERS = "somebody else"
 
 
 @dataclass(slots=True)
@@ -120,6 +125,11 @@ class Core:
     counts: Counts = field(default_factory=dict)
     failures: tuple[str, ...] = ()
     repairs: int = 0
+    drifted: int = 0  # entries that somebody else added, set or removed
+    left: tuple[str, ...] = ()  # of these, what is only told: names of entries that are not as wanted
+    foreign: tuple[str, ...] = ()  # names of entries that are not ours
+    leaving: dict[Entry, Leaving] = field(default_factory=dict)  # removed by a reload, with connections left
+    _policy: Policy = field(default_factory=Policy)
     overrides: Overrides = field(default_factory=dict)  # what operators said
     judgements: dict[str, Judgement] = field(default_factory=dict)  # by service name
     files: frozenset[str] = frozenset()  # in the maintenance directory
@@ -170,7 +180,9 @@ class Core:
                 self.observed_marks, self.observed_settings = event.marks, event.settings
                 effects = self._observe(table, counts, repairs, failures, now)
                 self._idle = self._find_idle() if event.is_counted else []
-                return effects + self._watch_guard(event, now)
+                if event.is_counted and self.leaving:
+                    effects += self._end_leaving(idle(self.leaving, table, counts), "its last connection is closed")
+                return effects + self._take_others(event) + self._watch_guard(event, now)
             case RouterTransitioned(name, previous, state, reason):
                 return [
                     Record("router", name, previous, state, reason),
@@ -205,8 +217,16 @@ class Core:
 
     def _load(self, config: Config, now: Instant) -> list[Effect]:
         previous = "" if self.config is None else "running"
+        before, old = ({}, None) if self.config is None else (self._wanted().table, self.config)
         if self.config is not None:
             self._adopted = self._adoptable()
+        elif config.director.foreign == "adopt":
+            self._owned = self._owned.with_table(self.observed)
+        self._policy = Policy(
+            heals=config.director.drift == "heal",
+            is_exclusive=config.director.foreign == "remove",
+            generation=self._policy.generation + 1,
+        )
         self.config, self._settings = config, wanted_settings(config)
         self._services = {service.name: service for service in config.virtual_services}
         self._servers = {(name, each.name): each for name, s in self._services.items() for each in s.real_servers}
@@ -219,12 +239,14 @@ class Core:
         self._configured = owned_by(config).with_table(self._path_table)
         self._owned = self._configured.together_with(self._owned)
         self._paved = self._find_paved()
+        left_over = self._leave(before, old, now)
         effects: list[Effect] = [Record("configuration", config.director.name, previous, "running", "loaded")]
         effects += [
             Record("judgement", address, "", "stretched", stretched(address, factor, config.director.probe_budget))
             for address, factor in self._stretched.items()
             if was_stretched.get(address) != factor
         ]
+        effects += left_over
         effects += self._levels_of("vrrp")
         effects += self._levels_of("prober")
         self.pools = {name: each for name, each in self.pools.items() if name in self._services}
@@ -252,7 +274,31 @@ class Core:
         """
         ours = weights({service_key(s): self.pools[name].service for name, s in self._services.items()})
         found = weights(self.observed)
-        return {key: weight for key, weight in found.items() if key not in self._owned.destinations} | dict(ours)
+        others = {key: weight for key, weight in found.items() if key not in self._owned.destinations}
+        return others | dict.fromkeys(self.leaving, 0) | dict(ours)
+
+    def _leave(self, before: Table, old: Config | None, now: Instant) -> list[Effect]:
+        """What the new configuration does not name any more, quiesced where it is to be; records for that."""
+        times = {service_key(each): each.removal_time for each in old.virtual_services} if old else {}
+        times |= {self._keys[name]: each.removal_time for name, each in self._services.items()}
+        names = {
+            (service_key(service), destination_key(server.address, server.port)): f"{service.name}/{server.name}"
+            for service in (old.virtual_services if old else ())
+            if service.removal_time or times[service_key(service)]
+            for server in service.real_servers
+        }
+        already, self.leaving = self.leaving, leave(before, self._configured, times, names, self.leaving, now)
+        return [
+            Record("table", each.name, "", "leaving", f"a reload removed it: {times[entry[0]]:g} s for its connections")
+            for entry, each in self.leaving.items()
+            if entry not in already
+        ]
+
+    def _end_leaving(self, entries: Iterable[Entry], cause: str) -> list[Effect]:
+        gone = list(entries)
+        effects: list[Effect] = [Record("table", self.leaving[e].name, "leaving", "removed", cause) for e in gone]
+        self.leaving = {entry: each for entry, each in self.leaving.items() if entry not in gone}
+        return [*effects, self._wanted()] if gone else []
 
     def _assign_probes(self, config: Config) -> None:
         """Identical probes get one id; an id lives as long as its probe is wanted, so verdicts survive a reload."""
@@ -563,6 +609,7 @@ class Core:
     def next_instant(self) -> Instant | None:
         """When DeadlinePassed is due by the monotonic clock: ask after every event."""
         instants = [*self._deadlines.values(), *(at for at, _ in self._unconfirmed[:1])]
+        instants += [each.until for each in self.leaving.values()]
         ready_at = self.guard.ready_at()
         return min([*instants, *([ready_at] if ready_at is not None and ready_at > self._now else [])], default=None)
 
@@ -576,9 +623,11 @@ class Core:
             return []
         me = self.config.director.name
         overrides = advance(finish(self.overrides, self._idle, wall, me), wall, me)
-        effects: list[Effect] = []
+        effects = self._end_leaving(
+            [entry for entry, each in self.leaving.items() if each.until <= now], "its removal_time is over"
+        )
         if overrides != self.overrides:
-            effects = [StoreOverrides(overrides), *self._operate(overrides, now)]
+            effects += [StoreOverrides(overrides), *self._operate(overrides, now)]
         due = {name for name, at in self._deadlines.items() if at <= now}
         while self._unconfirmed and self._unconfirmed[0][0] <= now:
             _, (name, _) = heappop(self._unconfirmed)
@@ -704,13 +753,29 @@ class Core:
         self.failures = failures
         return effects
 
+    def _take_others(self, event: TableObserved) -> list[Effect]:
+        """Records for what somebody else did to the table, by name."""
+        self.drifted += len(event.drifts)
+        was_foreign, self.left, self.foreign = self.foreign, event.left, event.foreign
+        effects: list[Effect] = []
+        for each in event.drifts[:MOST_RECORDS]:
+            is_ours = each.name not in event.foreign and each.name not in was_foreign
+            left = each.name in event.left or not is_ours
+            then = "it is left so" if left else "it is set right"
+            effects.append(
+                Record("table", each.name, each.before, each.after, f"somebody else {each.verb} it: {then}", OTHERS)
+            )
+        if (more := len(event.drifts) - MOST_RECORDS) > 0:
+            effects.append(Record("table", "ipvs", "", "drifted", f"somebody else changed {more} entries more", OTHERS))
+        return effects
+
     def _watch_guard(self, event: TableObserved, now: Instant) -> list[Effect]:
         if self.config is None:
             return []
         self.guard.observe(event, now)
         if self.guard.wants_audit and event.is_counted and not event.failures:
             level = self._wanted()  # the keeper may have looked for an older one
-            if not plan(event.table, level.table, level.owned):
+            if event.left or not plan(event.table, level.table, level.owned):
                 self.guard.audit()
         return self._track()
 
@@ -744,7 +809,8 @@ class Core:
         here = {name: service for name, service in self._services.items() if self._is_here(service)}
         table = {self._keys[name]: self.pools[name].service for name in here}
         table |= self._path_table
-        return SetVirtualServices(table, self._owned, marks(here.values()), self._settings)
+        wanted = with_leaving(table, self.leaving)
+        return SetVirtualServices(wanted, self._owned, marks(here.values()), self._settings, self._policy)
 
     def _track(self) -> list[Effect]:
         assert self.config is not None

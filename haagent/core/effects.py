@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from haagent.core.events import RouterTransitioned
+from haagent.ipvs.drift import Policy
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import Table
@@ -46,6 +47,7 @@ class SetVirtualServices:
     owned: Owned
     marks: Marks = frozenset()
     settings: Settings = field(default_factory=Settings)
+    policy: Policy = field(default_factory=Policy)
 
 
 @dataclass(frozen=True, slots=True)

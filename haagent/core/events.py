@@ -7,6 +7,7 @@ from typing import Literal
 from haagent.config.model import Config
 from haagent.core.hearing import Hearing
 from haagent.health.check import Failure
+from haagent.ipvs.drift import Drift
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned
 from haagent.ipvs.table import Counts, Table
@@ -50,6 +51,9 @@ class TableObserved:
     failures: tuple[str, ...]  # one sentence for each change that the kernel refused
     marks: Marks = frozenset()
     settings: Settings = field(default_factory=Settings)
+    drifts: tuple[Drift, ...] = ()  # what somebody else did since the last look
+    left: tuple[str, ...] = ()  # names of entries that are not as wanted, and are left so
+    foreign: tuple[str, ...] = ()  # names of entries that are not ours
     is_counted: bool = False  # `table` and `counts` are one look at the kernel, and nothing was changed since
 
 

@@ -89,6 +89,10 @@ class Owned:
             return self
         return Owned(self.services | other.services, self.destinations | other.destinations)
 
+    def or_all_of(self, table: Table, *, is_exclusive: bool) -> "Owned":
+        """What may be removed of `table`: everything, where the kernel's table is ours alone."""
+        return Owned().with_table(table) if is_exclusive else self
+
     def without(self, other: "Owned") -> "Owned":
         return Owned(self.services - other.services, self.destinations - other.destinations)
 
@@ -104,7 +108,7 @@ def plan(observed: Table, wanted: Table, owned: Owned) -> list[Change]:
         service, found = wanted[key], observed.get(key)
         if found is None:
             added.append(AddService(key, service))
-        elif _settings(found) != _settings(service):
+        elif settings_of(found) != settings_of(service):
             changed.append(SetService(key, service))
         present = found.destinations if found is not None else {}
         for at in sorted(service.destinations):
@@ -159,7 +163,7 @@ def is_as_wanted(found: Destination, wanted: Destination) -> bool:
     )
 
 
-def _settings(service: Service) -> tuple[str, int, int, int, str]:
+def settings_of(service: Service) -> tuple[str, int, int, int, str]:
     return (
         service.scheduler,
         service.flags,

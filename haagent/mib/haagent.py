@@ -130,6 +130,9 @@ def _director_fields(at: float) -> tuple[Field, ...]:
         _gauge(9, lambda snapshot: len(snapshot.problems)),
         _string(10, lambda snapshot: snapshot.problems[0] if snapshot.problems else ""),
         _counter32(11, attrgetter("table_repairs")),
+        _counter32(12, attrgetter("table_drifts")),
+        _gauge(13, lambda snapshot: len(snapshot.table_left)),
+        _gauge(14, lambda snapshot: len(snapshot.table_foreign)),
     )
 
 

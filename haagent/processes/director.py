@@ -269,10 +269,10 @@ class Director:
 
     def _execute(self, effect: Effect) -> None:
         match effect:
-            case SetVirtualServices(table, owned, marks, settings):
+            case SetVirtualServices(table, owned, marks, settings, policy):
                 self._files.remember_owned(owned)
                 if self._keeper:
-                    self._keeper.want(Level(table, owned, marks, settings))
+                    self._keeper.want(Level(table, owned, marks, settings, policy))
             case StoreOverrides(overrides):
                 self._store(overrides)
             case SetProbes(probes, has_paths):

@@ -12,6 +12,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from haagent.core.events import TableObserved
+from haagent.ipvs.drift import (
+    Drift,
+    Policy,
+    Target,
+    drifts,
+    foreign,
+    target_name,
+    target_of,
+    want_of,
+    without_spared,
+)
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import (
     AddDestination,
@@ -25,7 +36,7 @@ from haagent.ipvs.plan import (
     apply,
     plan,
 )
-from haagent.ipvs.table import Counts, DestinationKey, ServiceKey, Table
+from haagent.ipvs.table import Counts, Destination, DestinationKey, Service, ServiceKey, Table
 from haagent.linux import nftables
 from haagent.linux.ipvs import Ipvs, explain
 from haagent.linux.netlink import NetlinkFailure
@@ -48,6 +59,7 @@ class Level:
     owned: Owned
     marks: Marks = frozenset()
     settings: Settings = field(default_factory=Settings)
+    policy: Policy = field(default_factory=Policy)
 
 
 class TableKeeper:
@@ -66,6 +78,9 @@ class TableKeeper:
         self._counts: Counts = {}
         self._marks: Marks | str = "not read yet"  # or why they are not known
         self._audit_at = 0.0
+        self._spared: dict[Target, Service | Destination | None] = {}  # others' work that is only told
+        self._generation = 0
+        self._foreign: tuple[str, ...] = ()
         self._changed = asyncio.Event()
 
     @property
@@ -102,18 +117,21 @@ class TableKeeper:
         believed = self._known
         is_audit = believed is None or time.monotonic() >= self._audit_at
         if is_audit and (failure := self._observe()):
-            return TableObserved(self._known or {}, self._counts, 0, (failure,))
+            return TableObserved(self._known or {}, self._counts, 0, (failure,), foreign=self._foreign)
+        seen = self._look_for_others(believed, level) if is_audit else ()
+        if level.policy.generation != self._generation:
+            self._spared, self._generation = {}, level.policy.generation
         done: list[Change] = []
         refused: list[Failure] = []
         marked: int | str = 0
         for attempt in range(ATTEMPTS):
-            changes = plan(self._known or {}, level.table, level.owned)
+            every, changes = self._plan(level)
             if not attempt and not is_audit and any(isinstance(change, RemoveService) for change in changes):
                 # The kernel removes a service with whatever is in it: somebody may have put a destination of theirs
                 # there since the last audit.
                 if failure := self._observe():
-                    return TableObserved(self._known or {}, self._counts, 0, (failure,))
-                changes = plan(self._known or {}, level.table, level.owned)
+                    return TableObserved(self._known or {}, self._counts, 0, (failure,), foreign=self._foreign)
+                every, changes = self._plan(level)
             # Marks lead to services: they are set once those stand, and before those go that the ports had until now.
             removals = sum(1 for change in changes if isinstance(change, RemoveService))  # the last ones of a plan
             first, last = changes[: len(changes) - removals], changes[len(changes) - removals :]
@@ -130,7 +148,8 @@ class TableKeeper:
             self._audit_at = min(self._audit_at, time.monotonic() + RETRY_INTERVAL)
             if not any(is_race(failure) for failure in refused):
                 break
-        repairs = foreign(done, believed, level)
+        kept = {id(change) for change in changes}
+        repairs = undone(done, believed, level)
         failures = [explain(*failure) for failure in without_consequences(refused)]
         if isinstance(marked, str):
             failures.append(marked)
@@ -147,8 +166,27 @@ class TableKeeper:
             (*failures, *outcome.failures),
             self._marks if isinstance(self._marks, frozenset) else frozenset(),
             outcome.observed,
+            drifts=seen,
+            left=tuple(target_name(target_of(change)) for change in every if id(change) not in kept),
+            foreign=self._foreign,
             is_counted=is_audit and not done and not refused,
         )
+
+    def _plan(self, level: Level) -> tuple[list[Change], list[Change]]:
+        """All that differs from the wanted table, and of it what is to be done."""
+        known = self._known or {}
+        owned = level.owned.or_all_of(known, is_exclusive=level.policy.is_exclusive)
+        every = plan(known, level.table, owned)
+        return every, without_spared(every, self._spared, level.table, known)
+
+    def _look_for_others(self, believed: Table | None, level: Level) -> tuple[Drift, ...]:
+        """What somebody else did since we knew the table, and what in it is not ours."""
+        known = self._known or {}
+        self._foreign = tuple(target_name(each) for each in foreign(known, level.table, level.owned))
+        found = () if believed is None else drifts(believed, known)
+        if not level.policy.heals:
+            self._spared |= {each.target: want_of(level.table, each.target) for each in found}
+        return found
 
     def _mark(self, level: Level, *, is_audit: bool) -> int | str:
         """Set the firewall marks. How many were repaired, or what went wrong.
@@ -181,14 +219,15 @@ class TableKeeper:
         return None
 
 
-def foreign(done: Sequence[Change], believed: Table | None, level: Level) -> int:
+def undone(done: Sequence[Change], believed: Table | None, level: Level) -> int:
     """How many of the changes made were not called for by what we believed the kernel to hold.
 
     Those undo what somebody else did. At the first look we believe nothing yet, and nothing is somebody else's.
     """
     if believed is None or not done:
         return 0
-    expected = {entry(change) for change in plan(believed, level.table, level.owned)}
+    owned = level.owned.or_all_of(believed, is_exclusive=level.policy.is_exclusive)
+    expected = {entry(change) for change in plan(believed, level.table, owned)}
     return sum(1 for change in done if entry(change) not in expected)
 
 

@@ -79,21 +79,6 @@ def serve(listener: socket.socket, address: str) -> None:
                 connection.sendall(f"{address} for {peer[0]}\n".encode())
 
 
-def plug(director: str) -> None:
-    """A machine that has just been switched on: a fresh kernel state, cables in both networks."""
-    number = DIRECTORS.index(director) + 1
-    ip(f"netns add {netns(director)}\n-n {netns(director)} link set lo up")
-    for eth, lan, net in (("eth1", OUTSIDE, "198.51.100"), ("eth2", INSIDE, "192.0.2")):
-        ip(
-            f"""
--n {netns(director)} link add {eth} type veth peer name port{number} netns {lan}
--n {lan} link set port{number} up master br0
--n {netns(director)} addr add {net}.{number}/24 dev {eth}
--n {netns(director)} link set {eth} up
-"""
-        )
-
-
 @pytest.fixture
 def pair() -> Iterator[dict[str, Daemon]]:
     with folder() as base, contextlib.ExitStack() as stack:
@@ -105,8 +90,17 @@ def pair() -> Iterator[dict[str, Daemon]]:
             for address in REAL:
                 ip(f"-n {INSIDE} addr add {address}/24 dev br0")
             ip(f"-n {INSIDE} route add default via {GATEWAY}")
-            for name in DIRECTORS:
-                plug(name)
+            for number, name in enumerate(DIRECTORS, 1):
+                ip(f"netns add {netns(name)}\n-n {netns(name)} link set lo up")
+                for eth, lan, net in (("eth1", OUTSIDE, "198.51.100"), ("eth2", INSIDE, "192.0.2")):
+                    ip(
+                        f"""
+-n {netns(name)} link add {eth} type veth peer name port{number} netns {lan}
+-n {lan} link set port{number} up master br0
+-n {netns(name)} addr add {net}.{number}/24 dev {eth}
+-n {netns(name)} link set {eth} up
+"""
+                    )
             for address in REAL:
                 with inside(INSIDE):
                     listener = stack.enter_context(socket.create_server((address, 8080), backlog=64))

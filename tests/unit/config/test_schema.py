@@ -116,7 +116,8 @@ TABLES = [
 ]
 VALUES = """
 values = [-1, 0, 1, 2, 7, 256, 1400, 65535, 65536, 0.01, 1.5, 40.95, 1e9, true, "", "x", "/x", "a b", 07:32:00,
-"198.51.100.7", "198.51.100.7/24", "tcp", "GET", "auto", "reply", "empty", "exists", "mh", "quiesce", "udp",
+"198.51.100.7", "198.51.100.7/24", "tcp", "GET", "auto", "reply", "empty", "exists", "report", "ignore",
+"mh", "quiesce", "udp",
 "gue", "none", "sip", "ipv6", "masquerading", "unix:/x",
 ["x"], [200], ["udp"], ["80", "8000-8010"],
  ["198.51.100.7"], ["port"], [], {}, [[]], [{}], [{pool="x"}], [{name="x", address="198.51.100.7"}],

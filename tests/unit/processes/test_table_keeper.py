@@ -4,7 +4,7 @@ import errno
 
 from haagent.ipvs.plan import AddDestination, AddService, Change, Owned, RemoveDestination, SetDestination, SetService
 from haagent.ipvs.table import Destination, DestinationKey, Forwarding, Service, ServiceKey, Table
-from haagent.processes.table_keeper import Level, foreign, is_race, without_consequences
+from haagent.processes.table_keeper import Level, is_race, undone, without_consequences
 
 WEB, OTHER = (ServiceKey(6, bytes((198, 51, 100, n)), 80) for n in (100, 101))
 A, B = (DestinationKey(bytes((198, 51, 100, n)), 80) for n in (11, 12))
@@ -13,15 +13,15 @@ LEVEL = Level({WEB: Service("wlc", destinations={A: ONE, B: TWO})}, Owned())
 
 
 def test_at_the_first_look_nothing_is_somebody_elses():
-    assert foreign([AddDestination(WEB, A, ONE)], None, LEVEL) == 0
+    assert undone([AddDestination(WEB, A, ONE)], None, LEVEL) == 0
 
 
 def test_what_we_had_still_to_do_is_ours_and_the_rest_is_not():
     believed: Table = {WEB: Service("wlc", destinations={A: ONE, B: ONE})}  # B's new weight is still to be set
     done: list[Change] = [AddDestination(WEB, A, ONE), SetDestination(WEB, B, TWO)]
-    assert foreign(done, believed, LEVEL) == 1
-    assert foreign(done[1:], believed, LEVEL) == 0
-    assert foreign([], believed, LEVEL) == 0
+    assert undone(done, believed, LEVEL) == 1
+    assert undone(done[1:], believed, LEVEL) == 0
+    assert undone([], believed, LEVEL) == 0
 
 
 def test_a_missing_scheduler_is_no_race_and_a_vanished_entry_is():
