@@ -42,7 +42,8 @@ def preview(core: Core, config: Config, now: Instant, settings: Settings | None 
         value = getattr(trial, each.name)
         if isinstance(value, dict):
             setattr(trial, each.name, dict(value))
-    trial.guard, trial.owners = copy.copy(core.guard), copy.copy(core.owners)  # what they load, they replace
+    for name in ("guard", "owners", "agreements"):  # what they load, they replace
+        setattr(trial, name, copy.copy(getattr(core, name)))
     levels = [effect for effect in trial.handle(ConfigLoaded(config), now) if isinstance(effect, SetVirtualServices)]
     owned = levels[-1].owned.or_all_of(core.observed, is_exclusive=levels[-1].policy.is_exclusive)
     changes = plan(core.observed, levels[-1].table, owned)

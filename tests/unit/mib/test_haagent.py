@@ -138,6 +138,9 @@ def test_the_scalars() -> None:
         9: 2,
         10: b"iis2 is down",
         11: 4,
+        12: 0,
+        13: 0,
+        14: 0,
     }
 
 
@@ -230,7 +233,7 @@ def test_a_real_server_and_the_sorry_server() -> None:
 def test_the_rows_are_ordered_whatever_the_order_in_the_configuration() -> None:
     names = [varbind.name for varbind in mib.build(SNAPSHOT).walk()]
     assert names == sorted(names)
-    assert len(names) == len(set(names)) == 11 + 27 + 2 * 18 + 2 * 22
+    assert len(names) == len(set(names)) == 14 + 27 + 2 * 18 + 2 * 22
     backwards = msgspec.structs.replace(SNAPSHOT, services=(MARK, SERVICE))
     assert [varbind.name for varbind in mib.build(backwards).walk()] == names
 
