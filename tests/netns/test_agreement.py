@@ -2,33 +2,37 @@
 evidence. Then it heals, and both say so."""
 
 import re
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from haagent.vrrp.advertisement import Advertisement
+from haagent.vrrp.advertisement_v2 import encode
 from tests.daemon_stage import Daemon, folder, wait_until
-from tests.netns.segment import Segment, end
+from tests.netns.segment import Segment, end, inside
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(180)]
 
-ROUTERS = """
+PEERS = """
 [peers]
 addresses = {{ d1 = "203.0.113.1:5406", d2 = "203.0.113.2:5406" }}
 secret_file = "{base}/peers.secret"
 interval = 1
-
+"""
+ROUTERS = """
 [virtual_router.web]
 interface = "eth0"
 vrid = 51
-priority = {{ d1 = 200, d2 = 100 }}
+priority = { d1 = 200, d2 = 100 }
 advertisement_interval = 0.1
 virtual_addresses = ["192.0.2.100/24"]
 
 [virtual_router.mail]
 interface = "eth0"
 vrid = 52
-priority = {{ d1 = 100, d2 = 200 }}
+priority = { d1 = 100, d2 = 200 }
 advertisement_interval = 0.1
 virtual_addresses = ["192.0.2.101/24"]
 """
@@ -85,7 +89,7 @@ def start(segment: Segment, base: Path) -> tuple[Daemon, Daemon]:
     secret.write_text("0123456789abcdef\n")
     secret.chmod(0o600)
     d1, d2 = (Daemon(base, segment.hosts[name].netns, name) for name in ("d1", "d2"))
-    d1.write(ROUTERS.format(base=base))
+    d1.write(PEERS.format(base=base) + ROUTERS)
     d1.start()
     d2.start()
     assert wait_until(lambda: (d1.state(), d2.state()) == ("active", "backup"), 40.0), d1.log + d2.log
@@ -93,10 +97,16 @@ def start(segment: Segment, base: Path) -> tuple[Daemon, Daemon]:
     return d1, d2
 
 
-def test_split_one_way_stranger_and_agreed_again(segment: Segment, base: Path, tmp_path: Path) -> None:
+def test_takeover_split_one_way_stranger_and_agreed_again(segment: Segment, base: Path, tmp_path: Path) -> None:
     daemons = d1, d2 = start(segment, base)
     assert "d2 is Backup and hears d1" in verdict(d1, "web")[1]
     assert "d2 is Backup of d1 (192.0.2.1)" in verdict(d2, "web")[1]
+
+    assert d1.run("handover", "web").returncode == 0  # no takeover is told
+    assert wait_until(lambda: "d1 is Backup and hears d2" in verdict(d2, "web")[1], 40.0), verdict(d2, "web")
+    d2.kill("vrrp")
+    assert wait_until(lambda: (d1.state(), d2.state(), d2.state("mail")) == ("active", "backup", "active"), 40.0)
+    assert wait_until(lambda: "d2 is Backup and hears d1" in verdict(d1, "web")[1], 40.0), verdict(d1, "web")
 
     deafen(segment, "d1", "192.0.2.2")
     deafen(segment, "d2", "192.0.2.1")
@@ -130,20 +140,35 @@ def test_split_one_way_stranger_and_agreed_again(segment: Segment, base: Path, t
     assert [told(each, "mail") for each in daemons] == [["stranger", "agreed"]] * 2
 
 
-def test_takeovers_are_not_told(segment: Segment, base: Path) -> None:
-    daemons = d1, d2 = start(segment, base)
-    for router in ("web", "mail"):
-        assert wait_until(both(daemons, router, "agreed"), 40.0)
-    assert d1.run("handover", "web").returncode == 0
-    assert wait_until(lambda: "d1 is Backup and hears d2" in verdict(d2, "web")[1], 40.0), verdict(d2, "web")
-    d2.kill("vrrp")  # d1 takes web over, and both change mail
-    assert wait_until(lambda: d1.state() == d1.state("mail") == "active")
-    assert wait_until(lambda: d2.state("mail") == "active", 40.0)
-    d1.stop()
-    assert wait_until(lambda: d2.state() == "active")
+def advertise(segment: Segment, name: str, message: bytes) -> None:
+    with inside(segment.hosts[name].netns), socket.socket(socket.AF_INET, socket.SOCK_RAW, 112) as raw:
+        raw.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 255)
+        raw.bind((segment.hosts[name].ip, 0))
+        raw.sendto(message, ("224.0.0.18", 0))
+
+
+def test_what_is_heard_is_enough_for_some_verdicts(segment: Segment, base: Path) -> None:
+    """Without [peers]: somebody who does not hear us, and somebody who speaks version 2; and who hears nothing of
+    that knows nothing."""
+    d1, d2 = (Daemon(base, segment.hosts[name].netns, name) for name in ("d1", "d2"))
+    d1.write(ROUTERS)
     d1.start()
-    assert wait_until(lambda: (d1.state(), d2.state()) == ("active", "backup"), 40.0)
-    for active, router, words in ((d1, "web", "d2 is Backup and hears d1"), (d2, "mail", "d1 is Backup and hears d2")):
-        assert wait_until(lambda a=active, r=router, w=words: w in verdict(a, r)[1], 60.0), verdict(active, router)
-        assert wait_until(both(daemons, router, "agreed"), 40.0)
-    assert [(each.name, each.cause) for d in daemons for each in d.history() if each.subject == "agreement"] == []
+    d2.start()
+    assert wait_until(both((d1, d2), "web", "agreed"), 40.0), d1.log + d2.log
+    assert "[peers] is not configured" in verdict(d1, "web")[1]
+    deafen(segment, "d2", "192.0.2.1")
+    wire = encode(Advertisement(52, 150, 1.0, (socket.inet_aton("192.0.2.101"),), version=2))
+
+    def is_told() -> bool:
+        advertise(segment, "other", wire)
+        return verdict(d1, "web")[0] == "one_way" and both((d1, d2), "mail", "stranger")()
+
+    assert wait_until(is_told, 60.0, 0.3), (verdict(d1, "web"), verdict(d1, "mail"), verdict(d2, "mail"))
+    assert (
+        "192.0.2.2 goes on advertising priority 100, below the 200 of d1: it does not hear d1" in verdict(d1, "web")[1]
+    )
+    assert verdict(d2, "web")[0] == "agreed"
+    assert "192.0.2.3 advertises VRRPv2 with priority 150" in verdict(d1, "mail")[1]
+    assert "are of another version: a stranger with this VRID, or a peer" in verdict(d2, "mail")[1]
+    listen(segment, "d2")
+    assert wait_until(both((d1, d2), "web", "agreed"), 60.0), (verdict(d1, "web"), verdict(d2, "web"))

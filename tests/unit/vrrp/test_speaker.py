@@ -10,6 +10,7 @@ from haagent.vrrp.events import SegmentChanged
 from haagent.vrrp.explain import explain
 from haagent.vrrp.router import Active, Backup, Initialize
 from haagent.vrrp.settings import Interface, RouterSettings, Term, TrackedInterface, Tracking
+from haagent.vrrp.sources import MOST_ACCEPTED, MOST_REFUSED
 from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
 from tests.rfc.rows import ACTIVE, ROUTER
 
@@ -548,3 +549,22 @@ def test_a_hold_of_one_member_holds_its_group() -> None:
     hear(speaker, 50, 1.0)
     assert speaker.pass_time(DOWN_AT) == []
     assert isinstance(speaker.machines["web"].state, Backup)
+
+
+def test_a_flood_of_sources_is_counted_and_kept_small() -> None:
+    speaker = started()
+    hear(speaker, 200, 1.0)
+    for number in range(2000):
+        source = bytes((10, 0, number >> 8, number & 255))
+        hear(speaker, 50, 1.0 + number / 1000, source=source)
+        message = encode(Advertisement(51, 50, 1.0, (VIRTUAL,)), source)
+        speaker.receive("eth0", message, 254, source, MULTICAST_GROUP, 1.0 + number / 1000)
+    sources = speaker.machines["web"].sources
+    assert (len(sources.accepted), len(sources.refused), sources.uncounted) == (MOST_ACCEPTED, MOST_REFUSED, 3989)
+    assert sources.accepted[PEER].priority == 200
+
+
+def test_our_own_advertisements_are_no_source() -> None:
+    speaker = active()
+    hear(speaker, 100, 10.5, source=OURS)
+    assert speaker.machines["web"].sources.all() == []
