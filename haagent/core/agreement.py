@@ -22,7 +22,6 @@ from haagent.vrrp.timers import active_down_interval
 
 PATIENCE = 2  # Active_Down_Intervals
 LEAST_PATIENCE = 3.0  # seconds
-LAG = 3.0  # seconds that what vrrp heard may be old before it is known here: its reports are two apart
 LEAST_REFUSED_INTERVAL = 1.0  # of a source whose interval is not believed
 SETTLE_TIME = 1.0  # seconds after a split in which the loser may still have been heard to answer
 TWO_ACTIVE = ("split", "one_way")
@@ -124,7 +123,7 @@ def _peers(scene: Scene, now: Instant) -> Iterator[Finding]:
     """Those that are Active although this director is."""
     for name, word in scene.words.items():
         if word is not None and _are_both_active(scene, word, now):
-            yield _both_active(scene, name, word, now)
+            yield _both_active(scene, name, word)
 
 
 def _are_both_active(scene: Scene, word: Hearing, now: Instant) -> bool:
@@ -133,30 +132,30 @@ def _are_both_active(scene: Scene, word: Hearing, now: Instant) -> bool:
     return own.state == word.state == "active" and own.since < word.at and now - word.at <= scene.fresh
 
 
-def _both_active(scene: Scene, name: str, word: Hearing, now: Instant) -> Finding:
+def _both_active(scene: Scene, name: str, word: Hearing) -> Finding:
     own, me = scene.own, scene.me
-    here, there = _heard(own, word.own, now), _heard(word, own.own, word.at)
+    here, there = _heard(own, word.own), _heard(word, own.own)
     evidence = (
         f"{me} and {name} are both Active",
-        _hearing_words(me, own, name, word.own, here, now),
-        _hearing_words(name, word, me, own.own, there, word.at),
+        _hearing_words(me, own, name, word.own, here),
+        _hearing_words(name, word, me, own.own, there),
     )
     return Finding("one_way" if here is not there else "split", evidence, word.at)
 
 
-def _heard(who: Hearing, addresses: tuple[str, ...], now: Instant) -> bool:
-    return any(each.address in addresses and _speaks(who, each, now) for each in who.sources)
+def _heard(who: Hearing, addresses: tuple[str, ...]) -> bool:
+    return any(each.address in addresses and _speaks(who, each) for each in who.sources)
 
 
-def _hearing_words(who: str, hearing: Hearing, whom: str, addresses: tuple[str, ...], hears: bool, now: Instant) -> str:
+def _hearing_words(who: str, hearing: Hearing, whom: str, addresses: tuple[str, ...], hears: bool) -> str:
     place = f"{whom} ({', '.join(addresses)})" if addresses else whom
     theirs = [each for each in hearing.sources if each.address in addresses]
     if hears:
         return f"{who} hears {place}"
-    if refused := [each for each in theirs if each.refusal and _is_recent(hearing, each, now)]:
+    if refused := [each for each in theirs if each.refusal and _is_recent(hearing, each)]:
         return f"{who} does not listen to {place}: its advertisements {_refusal(refused[0])}"
     if heard := [each.at for each in theirs if not each.refusal]:
-        return f"{who} heard nothing from {place} for {now - max(heard):.0f} s"
+        return f"{who} heard nothing from {place} for {hearing.at - max(heard):.0f} s"
     return f"{who} has never heard {place}"
 
 
@@ -167,7 +166,7 @@ def _sources(scene: Scene, now: Instant) -> Iterator[Finding]:
     own, me = scene.own, scene.me
     speaking: dict[str, Source] = {}
     for source in own.sources:
-        if not _is_recent(own, source, now):
+        if not _is_recent(own, source):
             continue
         name = _name(scene, source.address)
         if not name and (why := _why_stranger(scene, source)):
@@ -244,13 +243,13 @@ def _refusal(source: Source) -> str:
     return REFUSALS.get(source.refusal, f"are refused ({source.refusal})")
 
 
-def _speaks(who: Hearing, source: Source, now: Instant) -> bool:
-    return not source.refusal and source.priority > 0 and _is_recent(who, source, now)
+def _speaks(who: Hearing, source: Source) -> bool:
+    return not source.refusal and source.priority > 0 and _is_recent(who, source)
 
 
-def _is_recent(who: Hearing, source: Source, now: Instant) -> bool:
+def _is_recent(who: Hearing, source: Source) -> bool:
     interval = max(who.interval, source.interval, LEAST_REFUSED_INTERVAL if source.refusal else 0.0)
-    return now - source.at <= active_down_interval(who.priority, interval) + LAG
+    return who.at - source.at <= active_down_interval(who.priority, interval)
 
 
 # ---------------------------------------------------------------------- why nothing is wrong
@@ -259,7 +258,7 @@ def _is_recent(who: Hearing, source: Source, now: Instant) -> bool:
 def _basis(scene: Scene, now: Instant) -> Iterator[str]:
     """What the agreement rests on."""
     own, me = scene.own, scene.me
-    active = [each for each in own.sources if _speaks(own, each, now)]
+    active = [each for each in own.sources if _speaks(own, each)]
     if own.state == "active":
         yield f"{me} is Active and hears nobody else advertise"
     elif active:
@@ -270,7 +269,7 @@ def _basis(scene: Scene, now: Instant) -> Iterator[str]:
         if word is None or now - word.at > scene.fresh:
             yield f"nothing is known from {name}"
         elif own.state == "active" and word.state == "backup" and own.since < word.at:
-            hears = _heard(word, own.own, word.at)
+            hears = _heard(word, own.own)
             yield f"{name} is Backup and {'hears' if hears else 'does not hear'} {me}"
         else:
             yield f"{name} is {word.state.capitalize()}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from haagent.config.model import Config, VirtualRouter
 from haagent.core.agreement import Agreement, Finding, Scene, damped, find
 from haagent.core.effects import AgreementTransitioned, Effect, Notify, Record, TellPeers
-from haagent.core.hearing import Hearing, Instant
+from haagent.core.hearing import Hearing, Instant, as_of
 from haagent.snapshot import AgreementState
 
 Contest = tuple[str, Instant]  # who else answers for a router's addresses, and when that was last heard
@@ -93,7 +93,7 @@ class Agreements:
         known |= {address: known.get(address, address) for address in (*(router.unicast_peers or ()), *second)}
         scene = Scene(
             me=self._me,
-            own=self._own[name],
+            own=as_of(self._own[name], now),
             words={director: self._words.get(director, {}).get(name) for director in self._others},
             known=known,
             is_unicast=router.unicast_peers is not None,

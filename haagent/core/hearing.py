@@ -14,6 +14,7 @@ from msgspec import Struct, structs
 from haagent.snapshot import RouterState
 
 Instant = float
+LAG = 3.0  # seconds after which a report that did not come says that nothing changed: they are two apart
 _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
@@ -46,7 +47,7 @@ class Hearing(Struct, frozen=True, kw_only=True):
     router: str
     state: RouterState
     since: Instant  # of the state
-    at: Instant  # of all of this
+    at: Instant  # when all of this was so
     priority: int
     interval: float
     own: tuple[str, ...] = ()  # the addresses from which it advertises
@@ -57,12 +58,17 @@ class Hearing(Struct, frozen=True, kw_only=True):
 
 def relative(hearings: Iterable[Hearing], now: Instant) -> tuple[Hearing, ...]:
     """As a peer is told."""
-    return tuple(_moved(each, -now, now) for each in hearings)
+    return tuple(_moved(as_of(each, now), -now, 0.0) for each in hearings)
 
 
 def absolute(hearings: Iterable[Hearing], now: Instant) -> tuple[Hearing, ...]:
     """As a peer told it a moment ago. Nothing that it says lies in the future."""
     return tuple(_moved(each, now, now) for each in hearings)
+
+
+def as_of(own: Hearing, now: Instant) -> Hearing:
+    """What was reported and not taken back since is so still."""
+    return structs.replace(own, at=max(own.at, now - LAG))
 
 
 def is_finite(hearing: Hearing) -> bool:
@@ -85,13 +91,12 @@ def answers(addresses: Iterable[str], told: Answered) -> dict[str, frozenset[str
     return {address: macs for address, each in sets.items() if (macs := frozenset(filter(_MAC.fullmatch, each)))}
 
 
-def _moved(hearing: Hearing, by: float, now: Instant) -> Hearing:
-    limit = now if by > 0 else 0.0
+def _moved(hearing: Hearing, by: float, limit: Instant) -> Hearing:
     owners = hearing.owners and structs.replace(hearing.owners, at=min(hearing.owners.at + by, limit))
     return structs.replace(
         hearing,
         since=min(hearing.since + by, limit),
-        at=limit,
+        at=min(hearing.at + by, limit),
         owners=owners,
         sources=tuple(structs.replace(each, at=min(each.at + by, limit)) for each in hearing.sources),
     )

@@ -388,9 +388,8 @@ class Director:
         match vrrp_messages.decode_from_vrrp(payload):
             case vrrp_messages.RoutersReported(routers):
                 self._reports.heard(routers)
-                now = time.monotonic()
                 states = {report.name: report.state for report in routers}
-                self._deliver(RoutersObserved(states, tuple(hearing(report, now) for report in routers)))
+                self._deliver(RoutersObserved(states, tuple(hearing(report) for report in routers)))
                 for report in routers:
                     heard = report.counters.get("advertisements_received", 0)
                     self._recorder.hooks.router_reported(report.name, report.state, report.reason, heard)

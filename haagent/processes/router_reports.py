@@ -65,7 +65,7 @@ class RouterReports:
 
 def _status(report: RouterReport, clock: Clock) -> RouterStatus:
     """The vrrp process's report with its instant in wall-clock time; every other field has the same name."""
-    values = {each.name: getattr(report, each.name) for each in fields(report) if each.name != "discarded"}
+    values = {each.name: getattr(report, each.name) for each in fields(report) if each.name not in ("discarded", "at")}
     values["since"] = clock.to_wall(report.since)
     values["counters"] = RouterCounters(**report.counters, discarded=report.discarded)
     values["sources"] = tuple(_source_status(each, clock) for each in report.sources)
@@ -79,13 +79,13 @@ def _source_status(source: SourceReport, clock: Clock) -> SourceStatus:
     return SourceStatus(**values)
 
 
-def hearing(report: RouterReport, now: float) -> Hearing:
-    """The part of a report that came just now from which the directors' agreement is judged."""
+def hearing(report: RouterReport) -> Hearing:
+    """The part of a report from which the directors' agreement is judged."""
     return Hearing(
         router=report.name,
         state=report.state,
         since=report.since,
-        at=now,
+        at=report.at,
         priority=report.effective_priority,
         interval=report.advertisement_interval,
         own=report.own_addresses,

@@ -191,7 +191,7 @@ class VrrpProcess:
                 self._reporter.want_all(self._speaker)
             self._reporter.want(*self._speaker.machines)
         if self._reporter.is_pending and self._director.socket is not None:
-            report = self._reporter.next_slice(self._speaker, self._interfaces)
+            report = self._reporter.next_slice(self._speaker, self._interfaces, now)
             if report is not None:
                 self._director.send(encode(report))
         if now >= self._audit_at:

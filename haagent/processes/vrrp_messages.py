@@ -127,6 +127,7 @@ class RouterReport:
     own_addresses: tuple[str, ...] = ()  # from which it advertises
     sources: tuple[SourceReport, ...] = ()
     uncounted: int = 0  # advertisements from more sources than can be told apart
+    at: float = field(default=0.0, compare=False)  # when all of this was so; monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +349,7 @@ def _report_in(body: dict[str, Any]) -> RouterReport:
         own_addresses=tuple(str(each) for each in _list(body, "own_addresses")),
         sources=tuple(_source_in(_table(each, "a source")) for each in _list(body, "sources")),
         uncounted=_whole(body, "uncounted", 0),
+        at=_number(body, "at"),
     )
 
 

@@ -34,7 +34,9 @@ class Reporter:
     def is_pending(self) -> bool:
         return bool(self._pending)
 
-    def next_slice(self, speaker: Speaker, interfaces: dict[str, Interface]) -> RoutersReported | None:
+    def next_slice(
+        self, speaker: Speaker, interfaces: dict[str, Interface], now: float = 0.0
+    ) -> RoutersReported | None:
         """The next few that changed; None when none of these did."""
         names, self._pending = self._pending[:SLICE], self._pending[SLICE:]
         moved = []
@@ -44,13 +46,13 @@ class Reporter:
                 self._reported.pop(name, None)
                 self._texts.pop(name, None)
                 continue
-            report = self._report(speaker, machine, interfaces.get(machine.settings.interface))
+            report = self._report(speaker, machine, interfaces.get(machine.settings.interface), now)
             if self._reported.get(name) != report:
                 self._reported[name] = report
                 moved.append(report)
         return RoutersReported(tuple(moved)) if moved else None
 
-    def _report(self, speaker: Speaker, machine: Machine, interface: Interface | None) -> RouterReport:
+    def _report(self, speaker: Speaker, machine: Machine, interface: Interface | None, now: float) -> RouterReport:
         settings, parameters = machine.settings, machine.parameters
         primary = dotted(parameters.primary_address) if parameters else ""
         return RouterReport(
@@ -79,6 +81,7 @@ class Reporter:
             own_addresses=tuple(dict.fromkeys(dotted(each.source) for each in parameters.paths)) if parameters else (),
             sources=tuple(_source(each, settings.virtual_addresses) for each in machine.sources.all()),
             uncounted=machine.sources.uncounted,
+            at=now,
         )
 
     def _addresses(self, name: str, addresses: tuple[Address, ...]) -> tuple[str, ...]:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from haagent.core.agreement import LAG, LEAST_PATIENCE, ORDER, Agreement, Finding, Scene, damped, find, patience
-from haagent.core.hearing import Hearing, Source, absolute, is_finite, relative
+from haagent.core.agreement import LEAST_PATIENCE, ORDER, Agreement, Finding, Scene, damped, find, patience
+from haagent.core.hearing import LAG, Hearing, Source, absolute, as_of, is_finite, relative
 
 NOW = 1000.0
 D1, D2, OTHER = "192.0.2.1", "192.0.2.2", "192.0.2.9"
@@ -110,7 +110,7 @@ def test_who_does_not_yield_does_not_hear_us() -> None:
     found = find(alone, NOW)
     assert found.state == "one_way"
     assert found.evidence == ("192.0.2.2 goes on advertising priority 100, below the 200 of d1: it does not hear d1",)
-    silent = scene(hearing("active", D1, source(D2, DOWN_TIME + LAG + 0.1)), words={})
+    silent = scene(hearing("active", D1, source(D2, DOWN_TIME + 0.1)), words={})
     assert find(silent, NOW).state == "agreed"
 
 
@@ -242,6 +242,16 @@ def test_a_word_needs_no_common_clock() -> None:
     told = relative([hearing("active", D1, source(D2, 4.0), since=NOW - 30)], NOW)
     (word,) = absolute(told, 77.0)
     assert (word.at, word.since, word.sources[0].at) == (77.0, 47.0, 73.0)
+
+
+def test_a_report_that_did_not_come_says_that_nothing_changed() -> None:
+    own = hearing("active", D1, source(D2, 1.0))
+    assert as_of(own, NOW + 1.0).at == NOW
+    assert as_of(own, NOW + 9.0).at == NOW + 9.0 - LAG
+    assert find(scene(as_of(own, NOW + 2.0), words={}), NOW + 2.0).state == "one_way"
+    assert find(scene(as_of(own, NOW + 9.0), words={}), NOW + 9.0).state == "agreed"
+    (told,) = relative([own], NOW + 9.0)
+    assert (told.at, told.sources[0].at) == (-LAG, -10.0)
 
 
 def test_nothing_that_a_peer_says_lies_in_the_future() -> None:

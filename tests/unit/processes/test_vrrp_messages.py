@@ -69,6 +69,7 @@ HEARD = replace(
         SourceReport("192.0.2.9", "version", 3.5, 4.5, 7, 2, 0, others=("192.0.2.200",), lacks=("198.51.100.100",)),
     ),
     uncounted=3,
+    at=7.5,
 )
 ROUTER_IPV6 = replace(
     ROUTER,

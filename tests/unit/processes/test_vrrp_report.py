@@ -54,7 +54,7 @@ def test_the_fields() -> None:
     speaker.receive("eth0", message, 255, PEER, MULTICAST_GROUP, 1.0)
     speaker.receive("eth0", message, 254, PEER, MULTICAST_GROUP, 1.0)
     reporter.want("web", "web")
-    only = reporter.next_slice(speaker, {"eth0": ETH0})
+    only = reporter.next_slice(speaker, {"eth0": ETH0}, 1.5)
     assert only is not None
     (report,) = only.routers
     assert (report.ifindex, report.state, report.primary_address, report.active_address) == (
@@ -66,6 +66,9 @@ def test_the_fields() -> None:
     assert report.virtual_addresses == ("192.0.2.100/24", "192.0.2.101/32")
     assert report.counters == {"advertisements_received": 1, "checksum_rfc9568": 1}
     assert report.discarded == {"ttl": 1}
+    assert report.at == 1.5
+    reporter.want("web")
+    assert reporter.next_slice(speaker, {"eth0": ETH0}, 2.5) is None  # that it is later is nothing new
     assert report.own_addresses == ("192.0.2.2",)
     heard, refused = report.sources
     assert heard == SourceReport("192.0.2.1", "", 1.0, 1.0, 1, 3, 200, 1.0, "rfc9568")
