@@ -248,7 +248,7 @@ HEAD = re.compile(
     rb"HTTP/1\.[01] ([2-5]\d\d)(?: [\t -~\x80-\xff]*+)?\r\n"
     rb"((?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[\t -~\x80-\xff]*+\r\n)*+)\r\n"
 )
-LENGTH = b"\r\ncontent-length:"
+FRAMING = re.compile(rb"\r\n(?i:(content-length)|transfer-encoding|upgrade):([^\r]*+)")
 BODILESS = (204, 304)
 
 
@@ -260,14 +260,12 @@ def passed_at_once(question: Question, data: bytes) -> ProbeResult | None:
     head = HEAD.match(data)
     if head is None:
         return None
-    status, fields = int(head[1]), b"\r\n" + head[2].lower()
-    if status not in question.accepted or status in BODILESS or b"\r\nupgrade:" in fields:
+    status, framing = int(head[1]), FRAMING.findall(data, 0, head.end())
+    if status not in question.accepted or status in BODILESS or len(framing) != 1:
         return None
-    if fields.count(LENGTH) != 1 or b"\r\ntransfer-encoding:" in fields:
-        return None
-    at = fields.index(LENGTH) + len(LENGTH)
-    length = fields[at : fields.index(b"\r\n", at)].strip(b" \t")
-    if not length.isdigit() or len(length) > 9 or int(length) != len(data) - head.end():
+    is_length, said = framing[0]
+    length = said.strip(b" \t")
+    if not (is_length and length.isdigit() and len(length) < 10 and int(length) == len(data) - head.end()):
         return None
     return passed(status) if data.find(question.wanted, head.end()) >= 0 else None
 

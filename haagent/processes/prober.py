@@ -10,6 +10,7 @@ fault of its own.
 
 import argparse
 import asyncio
+import gc
 import os
 import pwd
 import resource
@@ -41,7 +42,7 @@ from haagent.processes import messages
 from haagent.processes.diagnoser import Diagnoser
 from haagent.processes.frames import FrameReader, frame
 
-CONCURRENT = 2000  # probes at one time; the others queue, their deadlines start when they do
+CONCURRENT = 10_000  # probes at one time; the others queue, their deadlines start when they do
 EACH_ADDRESS = 64  # of them
 RESERVED = 32 + FEW  # descriptors that are not probes
 EARLY = 0.001  # seconds by which uvloop, which counts milliseconds, may wake us before the instant
@@ -244,6 +245,7 @@ async def listen(reader: asyncio.StreamReader, prober: Prober, privileges: Privi
                 if not privileges.suffice(needed(probes.probes, has_paths=said.has_paths)):
                     return
                 prober.deliver(probes)
+                gc.freeze()  # what probes need stays until they change: no collection has to walk over it
     except ConnectionError:
         pass  # the director was killed
 
