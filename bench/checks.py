@@ -6,7 +6,7 @@ cpu        haagent's prober beside keepalived's checker process and ldirectord, 
            are user and system time of what checks, less its idle rate, and the requests that nginx saw.
 uml        the same beside keepalived on a kernel with IPVS, in one boot of the user-mode kernel if this one has none.
            System calls cost several times the native price there, and times are sampled at its ticks: read the ratio.
-           Nobody keeps step with the ticks (a slot of haagent's is 90.9 ms, keepalived starts at random phases).
+           Nobody keeps step with the ticks (a slot of haagent's is 142.9 ms, keepalived starts at random phases).
 lag        --many checks at a 2 s interval: how late after their instants tries start
 hung       half of --servers accept and never answer: how late the verdicts on the others come, before and after
 detection  servers are killed just after they answered: from then to the report, less interval x fall. It is the worst

@@ -19,8 +19,8 @@ import math
 from dataclasses import dataclass, field
 
 GOLDEN = (math.sqrt(5) - 1) / 2
-GRAIN = 1 / 11  # seconds; it divides a second, and is no multiple of a kernel tick (see bench/checks.py)
-CROWD = 32  # members of a slot
+GRAIN = 1 / 7  # seconds; it divides a second, and is no multiple of a kernel tick (see bench/checks.py)
+CROWD = 48  # members of a slot
 
 
 @dataclass(slots=True, eq=False)

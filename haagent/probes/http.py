@@ -255,7 +255,7 @@ BODILESS = (204, 304)
 def passed_at_once(question: Question, data: bytes) -> ProbeResult | None:
     """The verdict on a whole, ordinary and accepted answer in one piece; None: let the parser see.
 
-    Half of a try's time went into the parser's calls (20 us of 45), for an answer that is the same each time.
+    The parser calls back for each field; this costs a tenth of that, for an answer that is the same each time.
     """
     head = HEAD.match(data)
     if head is None:
