@@ -70,6 +70,25 @@ def test_one_direction(here: tuple[Source, ...], there: tuple[Source, ...], evid
     assert (found.state, found.evidence) == ("one_way", ("d1 and d2 are both Active", *evidence))
 
 
+AGES = st.lists(st.floats(0, 30), max_size=2)
+
+
+@given(AGES, AGES, st.sampled_from(("backup", "active")), st.booleans())
+def test_whatever_two_hear_of_each_other_both_say_the_same(
+    here: list[float], there: list[float], state: str, is_refused: bool
+) -> None:
+    refusal = "version" if is_refused else ""
+    one = hearing("active", D1, *(source(D2, age, refusal=refusal) for age in here))
+    two = hearing(state, D2, *(source(D1, age) for age in there))
+    found = find(scene(one, two), NOW), find(Scene("d2", two, {"d1": one}), NOW)
+    assert found[0].state == found[1].state
+    if state == "active":
+        hears = [any(age <= DOWN_TIME for age in ages) for ages in (here if not is_refused else [], there)]
+        assert found[0].state == ("one_way" if hears[0] != hears[1] else "split")
+    else:
+        assert found[0].state == "agreed"
+
+
 def test_both_directors_come_to_the_same_verdict() -> None:
     one, two = hearing("active", D1, source(D2)), hearing("active", D2)
     found = find(scene(one, two), NOW), find(Scene("d2", two, {"d1": one}), NOW)
