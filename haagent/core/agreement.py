@@ -15,6 +15,7 @@ LEAST_PATIENCE: neither a takeover nor a lost advertisement is told.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 from haagent.core.hearing import Hearing, Instant, Source
 from haagent.snapshot import AgreementState
@@ -120,27 +121,27 @@ def find(scene: Scene, now: Instant) -> Finding:
 
 
 def _peers(scene: Scene, now: Instant) -> Iterator[Finding]:
-    """Those that are Active although this director is."""
-    for name, word in scene.words.items():
-        if word is not None and _are_both_active(scene, word, now):
-            yield _both_active(scene, name, word)
+    """Any two that are Active at once, this director or others."""
+    fresh = {name: word for name, word in scene.words.items() if word and now - word.at <= scene.fresh}
+    for (one, here), (other, there) in combinations(({scene.me: scene.own} | fresh).items(), 2):
+        if _are_both_active(here, there):
+            seen_at = there.at if one == scene.me else min(here.at, there.at)
+            yield _both_active(one, here, other, there, seen_at)
 
 
-def _are_both_active(scene: Scene, word: Hearing, now: Instant) -> bool:
-    """Its word must be newer than our own role: in a takeover the last one of a dead Active is older."""
-    own = scene.own
-    return own.state == word.state == "active" and own.since < word.at and now - word.at <= scene.fresh
+def _are_both_active(here: Hearing, there: Hearing) -> bool:
+    """Each view must be newer than the other's role: in a takeover the last word of a dead Active is older."""
+    return here.state == there.state == "active" and here.since < there.at and there.since < here.at
 
 
-def _both_active(scene: Scene, name: str, word: Hearing) -> Finding:
-    own, me = scene.own, scene.me
-    here, there = _heard(own, word.own), _heard(word, own.own)
+def _both_active(one: str, here: Hearing, other: str, there: Hearing, seen_at: Instant) -> Finding:
+    hears = _heard(here, there.own), _heard(there, here.own)
     evidence = (
-        f"{me} and {name} are both Active",
-        _hearing_words(me, own, name, word.own, here),
-        _hearing_words(name, word, me, own.own, there),
+        f"{one} and {other} are both Active",
+        _hearing_words(one, here, other, there.own, hears[0]),
+        _hearing_words(other, there, one, here.own, hears[1]),
     )
-    return Finding("one_way" if here is not there else "split", evidence, word.at)
+    return Finding("one_way" if hears[0] is not hears[1] else "split", evidence, seen_at)
 
 
 def _heard(who: Hearing, addresses: tuple[str, ...]) -> bool:

@@ -185,6 +185,20 @@ def test_who_may_be_a_peer_is_no_stranger() -> None:
     assert find(scene(hearing("backup", D1, STRANGE), None, known={OTHER: "d2"}), NOW).state == "agreed"
 
 
+def test_a_third_director_says_it_too() -> None:
+    third = "192.0.2.3"
+    words = {"d1": hearing("active", D1), "d2": hearing("active", D2, source(D1, 9.0))}
+    found = find(Scene("d3", hearing("backup", third, source(D1)), words), NOW)
+    assert found.state == "split"
+    assert found.evidence == (
+        "d1 and d2 are both Active",
+        "d1 has never heard d2 (192.0.2.2)",
+        "d2 heard nothing from d1 (192.0.2.1) for 9 s",
+    )
+    dead = words | {"d1": hearing("active", D1, at=NOW - 4), "d2": hearing("active", D2, since=NOW - 3)}
+    assert find(Scene("d3", hearing("backup", third, source(D2)), dead), NOW).state == "agreed"
+
+
 def test_a_peer_that_is_refused_and_says_nothing_else() -> None:
     heard = source(D2, refusal="signature_missing")
     found = find(scene(hearing("active", D1, heard), None, known={D2: "d2"}), NOW)
