@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterable
 from dataclasses import fields
 from ipaddress import ip_address
+from typing import Literal
 
 from haagent.config.model import Config
 from haagent.control.requests import Step
@@ -13,7 +14,7 @@ from haagent.core.events import ConfigLoaded, Instant
 from haagent.ipvs.daemon import StopDaemon, SyncDaemon, SyncRole, plan_daemons
 from haagent.ipvs.marks import FAMILY as MARKS_FAMILY
 from haagent.ipvs.marks import TABLE as MARKS_TABLE
-from haagent.ipvs.marks import MarkRule, Marks, rule_text
+from haagent.ipvs.marks import Marks, Rule, ordered, rule_text
 from haagent.ipvs.plan import (
     AddDestination,
     AddService,
@@ -24,6 +25,7 @@ from haagent.ipvs.plan import (
     SetService,
     plan,
 )
+from haagent.ipvs.source_nat import NatRule
 from haagent.ipvs.table import Table
 from haagent.ipvs.words import destination_name, destination_text, service_name, service_text
 from haagent.pool.connection_sync import wanted_daemons
@@ -99,11 +101,15 @@ def mark_steps(observed: Marks, wanted: Marks) -> tuple[Step, ...]:
     """Rules of our nftables table; they change together, in one transaction."""
     table = f"nftables {MARKS_FAMILY} {MARKS_TABLE}"
 
-    def text(rule: MarkRule) -> str:
+    def text(rule: Rule) -> str:
         return rule_text(rule) if rule.address else "a rule or chain that is not ours"
 
-    gone = [Step(action="remove", subject="mark", name=table, before=text(rule)) for rule in sorted(observed - wanted)]
-    new = [Step(action="add", subject="mark", name=table, after=text(rule)) for rule in sorted(wanted - observed)]
+    def subject(rule: Rule) -> Literal["mark", "source_nat"]:
+        return "source_nat" if isinstance(rule, NatRule) else "mark"
+
+    lost, added = ordered(observed - wanted), ordered(wanted - observed)
+    gone = [Step(action="remove", subject=subject(rule), name=table, before=text(rule)) for rule in lost]
+    new = [Step(action="add", subject=subject(rule), name=table, after=text(rule)) for rule in added]
     return (*gone, *new)
 
 

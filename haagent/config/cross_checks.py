@@ -18,6 +18,7 @@ from haagent.config.reading import Draft, no_such
 from haagent.config.router_checks import router_checks
 from haagent.config.server_checks import family_of, own_addresses
 from haagent.config.service_checks import service_checks
+from haagent.config.source_nat_checks import source_nat_checks
 from haagent.config.values import enumerated
 
 OWNER = 255  # RFC 9568 section 5.2.4
@@ -52,6 +53,7 @@ def cross_check(drafts: Drafts) -> list[Found]:
         *_machines(drafts.virtual_services.values()),
         *hook_rules(drafts.hooks.values(), drafts.router_names, drafts.virtual_services.values()),
         *_service_addresses(drafts),
+        *source_nat_checks(drafts.virtual_services.values(), drafts.virtual_routers.values()),
         *path_checks(drafts.director, drafts.sysctl, drafts.virtual_services, drafts.checks),
         *peer_checks(drafts.peers, drafts.director),
         *kernel_checks(drafts.connection_sync, drafts.sysctl, drafts.virtual_services.values()),

@@ -307,6 +307,7 @@ class VirtualService(Struct, frozen=True, kw_only=True):
     persistence_engine: Literal["", "sip"] = ""
     forwarding_method: ForwardingMethod
     tunnel: Tunnel | None = None  # of the real servers that say nothing else
+    source_nat: bool = False  # masquerading: clients in the real servers' own network come from the director's address
     checks: tuple[str, ...] = ()  # names of checks. None: a real server is always in service
     require: Require = "all"  # of the checks that must pass
     slow_start: SlowStart | None = None

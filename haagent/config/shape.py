@@ -325,6 +325,7 @@ VIRTUAL_SERVICE = Table(
             is_derived=True,
         ),
         "one_packet": Key(BOOLEAN),
+        "source_nat": Key(BOOLEAN),
         "persistence_timeout": Key(integer(0, 86400 * 31)),  # 31 days, as ipvsadm
         "persistence_prefix": Key(integer(1, 128), is_derived=True),
         "persistence_engine": Key(choice("persistence engine", ("sip",))),

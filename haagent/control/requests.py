@@ -81,10 +81,10 @@ class EntryAdded(Struct, frozen=True, tag_field="answer", tag="entry"):
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One change to the kernel. "mark" is an nftables rule, "sync" a connection sync daemon."""
+    """One change to the kernel. "mark" and "source_nat" are nftables rules, "sync" a connection sync daemon."""
 
     action: Literal["add", "set", "remove"]
-    subject: Literal["service", "destination", "mark", "address", "sysctl", "sync"]
+    subject: Literal["service", "destination", "mark", "source_nat", "address", "sysctl", "sync"]
     name: str  # "tcp 198.51.100.100:80", "tcp 198.51.100.100:80 -> 198.51.100.11:80", "198.51.100.100/24 on eth0"
     before: str = ""
     after: str = ""

@@ -93,6 +93,7 @@ from haagent.pool.owners import Elsewhere
 from haagent.pool.path import has_path, path_addresses, path_marks, path_table, travels
 from haagent.pool.path_verdict import PathResult, is_obstructed, path_verdict
 from haagent.pool.settings import Settings, wanted_settings
+from haagent.pool.source_nat import source_nat
 from haagent.pool.tracking import Observed, tracking
 from haagent.processes.messages import Probe
 from haagent.snapshot import HealthState, ServiceState
@@ -810,7 +811,12 @@ class Core:
         table = {self._keys[name]: self.pools[name].service for name in here}
         table |= self._path_table
         wanted = with_leaving(table, self.leaving)
-        return SetVirtualServices(wanted, self._owned, marks(here.values()), self._settings, self._policy)
+        return SetVirtualServices(wanted, self._owned, self._rules(here.values()), self._settings, self._policy)
+
+    def _rules(self, here: Iterable[VirtualService]) -> Marks:
+        assert self.config is not None
+        here = tuple(here)
+        return marks(here) | source_nat(here, self.config.virtual_routers)
 
     def _track(self) -> list[Effect]:
         assert self.config is not None

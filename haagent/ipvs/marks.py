@@ -2,6 +2,7 @@
 
 One rule marks the packets of one address and protocol, in the chain `service_marks` of `table inet haagent`, which is
 ours alone: hook prerouting, priority mangle (-150), so before routing and before IPVS, which looks in the input path.
+Source NAT (source_nat.py) has a chain of its own in the same table.
 Rules never overlap (config/service_checks.py), so their order says nothing. Text as in nft(8), JSON as in
 libnftables-json(5).
 """
@@ -11,8 +12,15 @@ from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Any
 
+from haagent.ipvs import source_nat
+from haagent.ipvs.source_nat import NatRule
+
 FAMILY, TABLE, CHAIN = "inet", "haagent", "service_marks"
 PRIORITY = -150  # mangle
+CHAINS: Mapping[str, Mapping[str, Any]] = {
+    CHAIN: {"type": "filter", "hook": "prerouting", "prio": PRIORITY, "policy": "accept"},
+    source_nat.CHAIN: source_nat.HOOK,
+}
 ALL = ((0, 65535),)
 
 
@@ -26,11 +34,21 @@ class MarkRule:
     mark: int
 
 
-Marks = frozenset[MarkRule]
+Rule = MarkRule | NatRule
+Marks = frozenset[Rule]  # all rules of our table
 
 
-def rule_text(rule: MarkRule) -> str:
+def ordered(rules: Iterable[Rule]) -> list[Rule]:
+    """The same rules in the same order, always; marks first."""
+    rules = list(rules)
+    marking = sorted(each for each in rules if isinstance(each, MarkRule))
+    return [*marking, *sorted(each for each in rules if isinstance(each, NatRule))]
+
+
+def rule_text(rule: Rule) -> str:
     """The rule in nft's words."""
+    if isinstance(rule, NatRule):
+        return source_nat.rule_text(rule)
     family = "ip6" if ":" in rule.address else "ip"
     if rule.ports == ALL:
         what = f"meta l4proto {rule.protocol}"
@@ -40,24 +58,27 @@ def rule_text(rule: MarkRule) -> str:
     return f"{family} daddr {rule.address} {what} meta mark set {rule.mark}"
 
 
-def script(wanted: Iterable[MarkRule]) -> str:
+def script(wanted: Iterable[Rule]) -> str:
     """One transaction for `nft -f -`: afterwards exactly these rules, and no packet sees anything between.
 
     The table is made anew, whatever it held: it is ours. Without rules it goes.
     """
     lines = [f"add table {FAMILY} {TABLE}", f"delete table {FAMILY} {TABLE}"]
-    if rules := sorted(wanted):
+    rules = ordered(wanted)
+    if rules:
         lines.append(f"add table {FAMILY} {TABLE}")
-        hook = f"type filter hook prerouting priority {PRIORITY}; policy accept;"
-        lines.append(f"add chain {FAMILY} {TABLE} {CHAIN} {{ {hook} }}")
-        lines.extend(f"add rule {FAMILY} {TABLE} {CHAIN} {rule_text(rule)}" for rule in rules)
+    for chain, hook in CHAINS.items():
+        if there := [rule for rule in rules if chain_of(rule) == chain]:
+            words = f"type {hook['type']} hook {hook['hook']} priority {hook['prio']}; policy {hook['policy']};"
+            lines.append(f"add chain {FAMILY} {TABLE} {chain} {{ {words} }}")
+            lines.extend(f"add rule {FAMILY} {TABLE} {chain} {rule_text(rule)}" for rule in there)
     return "\n".join(lines) + "\n"
 
 
 def decode(listing: Mapping[str, Any]) -> Marks | None:
     """The rules in a listing of our table; None where it holds anything that we would not have put there."""
-    rules: list[MarkRule] = []
-    chains = 0
+    rules: list[Rule] = []
+    chains: list[str] = []
     for entry in listing.get("nftables", ()):
         if not isinstance(entry, dict):
             return None
@@ -68,22 +89,26 @@ def decode(listing: Mapping[str, Any]) -> Marks | None:
                 case "chain":
                     if not _is_our_chain(value):
                         return None
-                    chains += 1
+                    chains.append(value["name"])
                 case "rule":
-                    rule = _rule(value.get("expr", ()))
+                    rule = (source_nat.read if value.get("chain") == source_nat.CHAIN else _rule)(value.get("expr", ()))
                     if rule is None:
                         return None
                     rules.append(rule)
                 case _:
                     return None
-    if len(set(rules)) != len(rules) or chains != 1:
+    if len(set(rules)) != len(rules) or not rules or sorted(chains) != sorted({chain_of(rule) for rule in rules}):
         return None
     return frozenset(rules)
 
 
 def _is_our_chain(chain: Mapping[str, Any]) -> bool:
-    wanted = {"name": CHAIN, "type": "filter", "hook": "prerouting", "prio": PRIORITY, "policy": "accept"}
-    return all(chain.get(key) == value for key, value in wanted.items())
+    wanted = CHAINS.get(chain.get("name", ""))
+    return wanted is not None and all(chain.get(key) == value for key, value in wanted.items())
+
+
+def chain_of(rule: Rule) -> str:
+    return source_nat.CHAIN if isinstance(rule, NatRule) else CHAIN
 
 
 def _rule(expressions: Iterable[Any]) -> MarkRule | None:

@@ -13,7 +13,7 @@ from haagent.ipvs import marks
 from haagent.ipvs.marks import MarkRule, Marks, decode, script
 
 PROGRAM = "nft"
-NO_NFT = "firewall marks need the program nft: apt-get install nftables"
+NO_NFT = "firewall marks and source NAT need the program nft: apt-get install nftables"
 TIMEOUT = 30.0
 ALIEN = frozenset({MarkRule("", "", (), 0)})  # our table holds what we did not put there: equal to nothing wanted
 

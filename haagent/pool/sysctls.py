@@ -39,6 +39,10 @@ def _follows(config: Config) -> Iterator[tuple[str, Setting]]:
         if "masquerading" in _methods(service):
             name = "net.ipv6.conf.all.forwarding" if service.family == "ipv6" else "net.ipv4.ip_forward"
             yield name, Setting("1", f"{service.name} masquerades, so answers are routed through this director")
+    for service in services:
+        if service.source_nat:
+            why = f"{service.name} has source NAT: without a tracking entry its rule sees nothing of IPVS"
+            yield VS + "conntrack", Setting("1", why)
     if removing := [each.name for each in services if each.when_down == "remove"]:
         why = f"{removing[0]} removes a real server that is down: its clients get a reset instead of silence"
         yield VS + "expire_nodest_conn", Setting("1", why)

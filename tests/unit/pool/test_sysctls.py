@@ -33,6 +33,11 @@ def test_nothing_without_services_or_where_somebody_else_manages_them() -> None:
     assert of(service(real_server(1)), sysctl=Sysctl(manage=False)) == {}
 
 
+def test_source_nat_wants_tracking_entries() -> None:
+    assert of(structs.replace(service(NAT), source_nat=True))[VS + "conntrack"] == "1"
+    assert VS + "conntrack" not in of(service(NAT))
+
+
 def test_a_guarded_router_wants_connections_told_again_within_half_of_the_warm_time() -> None:
     told = {VS + "sync_threshold": "3 0", VS + "sync_refresh_period": "10"}
     plain = structs.replace(router(), guarded_takeover=False)
