@@ -84,6 +84,7 @@ USED = {
     "util-linux": r'"(unshare|nsenter|setpriv|prlimit)"', "nginx-light": r'"nginx"', "iputils-ping": r'"ping"',
     "ipvsadm": r"ipvsadm", "tcpdump": r"tcpdump", "curl": r"curl", "user-mode-linux": r'"linux\.uml"',
     "keepalived": r'"keepalived"', "ldirectord": r'"ldirectord"', "frr": r"/usr/lib/frr", "nftables": r'"nft"',
+    "iptables": r'"iptables-legacy"',
     "openssl": r'"openssl"', "snmpd": r'"snmpd"', "snmp": r'"snmp(walk|get)', "snmptrapd": r'"snmptrapd"',
     "smitools": r'"smilint"', "bind9": r'"named"', "redis-server": r'"redis-server"', "mariadb-server": r'"mariadbd"',
     "postgresql": r"/usr/lib/postgresql", "slapd": r'"slapd"', "dovecot-imapd": r'"dovecot"', "dovecot-pop3d": r"pop3",
