@@ -44,6 +44,7 @@ def preview(core: Core, config: Config, now: Instant, settings: Settings | None 
         value = getattr(trial, each.name)
         if isinstance(value, dict):
             setattr(trial, each.name, dict(value))
+    trial._here = None
     for name in ("guard", "owners", "agreements"):  # what they load, they replace
         setattr(trial, name, copy.copy(getattr(core, name)))
     levels = [effect for effect in trial.handle(ConfigLoaded(config), now) if isinstance(effect, SetVirtualServices)]

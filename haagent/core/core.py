@@ -62,7 +62,7 @@ from haagent.health.together import together
 from haagent.ipvs.drift import Policy
 from haagent.ipvs.marks import Marks
 from haagent.ipvs.plan import Owned, plan
-from haagent.ipvs.table import Counts, DestinationCounts, ServiceKey, Table
+from haagent.ipvs.table import Counts, DestinationCounts, Service, ServiceKey, Table
 from haagent.pool.arp_leak import ArpVerdict, arp_tests, arp_verdicts
 from haagent.pool.desired import Adopted, Pool, destination_key, pool, service_key, weights
 from haagent.pool.judgement import (
@@ -103,6 +103,14 @@ MOST_RECORDS = 20  # of what somebody else did, for each look at the table
 OTHERS = "somebody else"
 
 
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What belongs into this director's kernel: its own table, which changes, and its nftables rules."""
+
+    table: dict[ServiceKey, Service]
+    rules: Marks
+
+
 @dataclass(slots=True)
 class Core:
     """`handle(event, now)` returns the effects, in order. Fields are for `view.py` to read."""
@@ -131,6 +139,7 @@ class Core:
     foreign: tuple[str, ...] = ()  # names of entries that are not ours
     leaving: dict[Entry, Leaving] = field(default_factory=dict)  # removed by a reload, with connections left
     _policy: Policy = field(default_factory=Policy)
+    _here: Here | None = None  # None: to be put together anew
     overrides: Overrides = field(default_factory=dict)  # what operators said
     judgements: dict[str, Judgement] = field(default_factory=dict)  # by service name
     files: frozenset[str] = frozenset()  # in the maintenance directory
@@ -232,6 +241,7 @@ class Core:
         self._services = {service.name: service for service in config.virtual_services}
         self._servers = {(name, each.name): each for name, s in self._services.items() for each in s.real_servers}
         self._keys = {name: service_key(service) for name, service in self._services.items()}
+        self._here = None
         self.agreements.load(config)
         self._path_marks = path_marks(config)
         self._path_table = path_table(config, self._path_marks)
@@ -399,6 +409,8 @@ class Core:
         effects += self._weigh(service, now)
         old = self.pools.get(service.name)
         new = self.pools[service.name] = self._pool(service, self.overrides)
+        if self._here is not None and self._keys[service.name] in self._here.table:
+            self._here.table[self._keys[service.name]] = new.service
         if service.quorum + service.quorum_hysteresis > 1 and (old is None or old.has_quorum != new.has_quorum):
             effects.append(quorum_record(service, old, new))
         if old is not None and old.tier != new.tier and any(server.tier > 1 for server in service.real_servers):
@@ -481,6 +493,7 @@ class Core:
         asked = self.owners.take_states(states, now)
         changed = {name for name, state in states.items() if self._roles.get(name) != state}
         self._roles.update(states)
+        self._here = None
         self.guard.take_roles(self._roles, now)
         services = [service for service in self._services.values() if service.active_only in changed]
         if not services:
@@ -807,11 +820,13 @@ class Core:
                 return []
 
     def _wanted(self) -> SetVirtualServices:
-        here = {name: service for name, service in self._services.items() if self._is_here(service)}
-        table = {self._keys[name]: self.pools[name].service for name in here}
-        table |= self._path_table
-        wanted = with_leaving(table, self.leaving)
-        return SetVirtualServices(wanted, self._owned, self._rules(here.values()), self._settings, self._policy)
+        """The level is kept up service by service, so that one verdict costs its own service and a copy."""
+        if self._here is None:
+            here = {name: service for name, service in self._services.items() if self._is_here(service)}
+            table = {self._keys[name]: self.pools[name].service for name in here}
+            self._here = Here({**table, **self._path_table}, self._rules(here.values()))
+        wanted = with_leaving(dict(self._here.table), self.leaving)
+        return SetVirtualServices(wanted, self._owned, self._here.rules, self._settings, self._policy)
 
     def _rules(self, here: Iterable[VirtualService]) -> Marks:
         assert self.config is not None

@@ -104,7 +104,8 @@ def plan(observed: Table, wanted: Table, owned: Owned) -> list[Change]:
     growing: list[Change] = []
     shrinking: list[Change] = []
     removed: list[Change] = []
-    for key in sorted(wanted):
+    # Of thousands of services one has changed: where that very value is in force there is nothing to compare
+    for key in sorted(key for key, service in wanted.items() if observed.get(key) is not service):
         service, found = wanted[key], observed.get(key)
         if found is None:
             added.append(AddService(key, service))
@@ -131,25 +132,43 @@ def plan(observed: Table, wanted: Table, owned: Owned) -> list[Change]:
 
 def apply(table: Table, changes: Iterable[Change]) -> Table:
     """The table after the changes, as the kernel would have it: a change that it refuses changes nothing."""
-    services = {key: replace(service, destinations=dict(service.destinations)) for key, service in table.items()}
-    pools = {key: dict(service.destinations) for key, service in services.items()}
+    services = dict(table)
+    pools: dict[ServiceKey, dict[DestinationKey, Destination]] = {}  # of services that change
+
+    def pool(key: ServiceKey) -> dict[DestinationKey, Destination]:
+        if key not in pools:
+            pools[key] = dict(services[key].destinations)
+        return pools[key]
+
     for change in changes:
         match change:
             case AddService(key, service) if key not in services:
                 services[key], pools[key] = service, {}
             case SetService(key, service) if key in services:
+                pool(key)
                 services[key] = service
             case RemoveService(key) if key in services:
-                del services[key], pools[key]
-            case AddDestination(key, at, destination) if key in pools and at not in pools[key]:
-                pools[key][at] = destination
-            case SetDestination(key, at, destination) if key in pools and at in pools[key]:
-                pools[key][at] = destination
-            case RemoveDestination(key, at) if key in pools:
-                pools[key].pop(at, None)
+                del services[key]
+                pools.pop(key, None)
+            case AddDestination(key, at, destination) if key in services and at not in pool(key):
+                pool(key)[at] = destination
+            case SetDestination(key, at, destination) if key in services and at in pool(key):
+                pool(key)[at] = destination
+            case RemoveDestination(key, at) if key in services:
+                pool(key).pop(at, None)
             case _:
                 pass  # EEXIST, ESRCH or ENOENT
-    return {key: replace(service, destinations=pools[key]) for key, service in services.items()}
+    return {
+        key: replace(service, destinations=pools[key]) if key in pools else service for key, service in services.items()
+    }
+
+
+def recognised(observed: Table, wanted: Table) -> Table:
+    """The same table; a service that is as wanted is the wanted value itself, so that `plan` need not compare it."""
+    return {
+        key: wish if (wish := wanted.get(key)) is not None and wish is not found and wish == found else found
+        for key, found in observed.items()
+    }
 
 
 def is_as_wanted(found: Destination, wanted: Destination) -> bool:

@@ -35,6 +35,7 @@ from haagent.ipvs.plan import (
     SetService,
     apply,
     plan,
+    recognised,
 )
 from haagent.ipvs.table import Counts, Destination, DestinationKey, Service, ServiceKey, Table
 from haagent.linux import nftables
@@ -142,7 +143,7 @@ class TableKeeper:
             failed = {id(change) for change, _ in refused}  # values would be slow to compare, thousands with thousands
             done += [change for change in changes if id(change) not in failed]
             if not refused:
-                self._known = apply(self._known or {}, changes)
+                self._known = recognised(apply(self._known or {}, changes), level.table)
                 break
             self._observe()
             self._audit_at = min(self._audit_at, time.monotonic() + RETRY_INTERVAL)

@@ -15,10 +15,13 @@ from haagent.ipvs.plan import (
     SetService,
     apply,
     plan,
+    recognised,
 )
 from haagent.ipvs.table import Destination, DestinationKey, Forwarding, Service, ServiceKey, Table
 
 DR, MASQ = Forwarding.DIRECT_ROUTING, Forwarding.MASQUERADING
+WEB, DNS = ServiceKey(6, b"\xc0\0\2\1", 80), ServiceKey(17, b"\xc0\0\2\1", 53)
+A = DestinationKey(bytes([192, 0, 2, 10]), 80)
 
 service_keys = st.builds(
     ServiceKey, st.sampled_from([6, 17]), st.sampled_from([b"\xc0\0\2\1", b"\xc0\0\2\2"]), st.just(80)
@@ -175,3 +178,24 @@ def test_ten_thousand_destinations_are_planned_with_one_change_each() -> None:
     wanted = {ServiceKey(6, bytes([198, 51, 100, n]), 80): Service("rr", destinations=pool) for n in range(100)}
     assert len(plan({}, wanted, Owned())) == 10_100
     assert len(plan(wanted, {}, Owned().with_table(wanted))) == 100
+
+
+def test_a_service_that_is_known_to_be_as_wanted_is_not_looked_at() -> None:
+    """Of thousands of services one changes; what is compared is that one."""
+
+    class Untouchable(dict[DestinationKey, Destination]):
+        def __iter__(self):  # type: ignore[no-untyped-def]
+            raise AssertionError("it was looked at")
+
+    kept = Service("rr", destinations=Untouchable({A: Destination(Forwarding.MASQUERADING, 1)}))
+    assert plan({WEB: kept}, {WEB: kept}, Owned()) == []
+
+
+def test_recognising_changes_nothing_but_identity() -> None:
+    wish = Service("rr", destinations={A: Destination(Forwarding.MASQUERADING, 1)})
+    same = Service("rr", destinations={A: Destination(Forwarding.MASQUERADING, 1)})
+    other = Service("wlc", destinations={A: Destination(Forwarding.MASQUERADING, 2)})
+    found = recognised({WEB: same, DNS: other}, {WEB: wish, DNS: wish})
+    assert found == {WEB: same, DNS: other}
+    assert found[WEB] is wish
+    assert found[DNS] is other
