@@ -24,7 +24,7 @@ from haagent.config.model import Config
 from haagent.core.core import Core
 from haagent.core.effects import Effect, SetVirtualServices
 from haagent.core.events import ConfigLoaded, HealthChanged, TableObserved
-from haagent.ipvs.plan import Owned, apply, plan
+from haagent.ipvs.plan import Owned, apply, plan, recognised
 from haagent.ipvs.table import Table
 from haagent.lab.uml import kernel_has_ipvs, stream_in_uml
 from haagent.linux.ipvs import Ipvs
@@ -110,7 +110,7 @@ def changes_at(servers: int) -> None:
     took = cpu_ms(judge_all)
     line(f"{servers} real servers: the first verdict of each", f"{took / servers:.2f} ms each")
     first = level_of(core.handle(HealthChanged(probes[0], "down", "refused"), 3.0))
-    kernel = apply({}, plan({}, first.table, first.owned))
+    kernel = recognised(apply({}, plan({}, first.table, first.owned)), first.table)
     core.handle(TableObserved(kernel, {}, 0, ()), 4.0)
     parts: dict[str, list[float]] = {"verdict to level": [], "plan": [], "observed": []}
     for round_ in range(11):
@@ -119,7 +119,7 @@ def changes_at(servers: int) -> None:
         level = level_of(effects)
         decided = time.process_time()
         changes = plan(kernel, level.table, level.owned)
-        kernel = apply(kernel, changes)
+        kernel = recognised(apply(kernel, changes), level.table)  # as the table keeper notes it
         planned = time.process_time()
         core.handle(TableObserved(kernel, {}, 0, ()), 5.5 + round_)
         ended = time.process_time()
@@ -138,7 +138,7 @@ def changes_at(servers: int) -> None:
         changes = plan(kernel, level.table, level.owned)
         reloads.append((time.process_time() - begun) * 1000)
         assert len(changes) == 1
-        kernel = apply(kernel, changes)
+        kernel = recognised(apply(kernel, changes), level.table)  # as the table keeper notes it
     line(f"{servers} real servers: a reload with one new weight, core and plan", f"{statistics.median(reloads):.0f} ms")
 
 
@@ -195,7 +195,8 @@ def main() -> int:
         case "whole":
             whole(arguments.servers)
         case "changes":
-            changes_at(10_000)
+            for servers in dict.fromkeys((10_000, arguments.servers)):
+                changes_at(servers)
         case "kernel":
             in_kernel(10_000)
         case _:

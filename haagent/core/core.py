@@ -745,7 +745,8 @@ class Core:
         self, table: Table, counts: Counts, repairs: int, failures: tuple[str, ...], now: Instant
     ) -> list[Effect]:
         self.observed, self.counts = table, counts
-        if self.config is not None:  # what we removed is not ours any more, should somebody else add it
+        # What we removed is not ours any more, should somebody else add it.
+        if self.config is not None and self._owned is not self._configured:
             self._owned = self._configured.together_with(present(self._owned.without(self._configured), table))
         effects: list[Effect] = []
         if (paved := self._find_paved()) != self._paved:  # a probe whose way is not there would ask this very host
