@@ -171,8 +171,7 @@ class Lab:
         return inherited | own | (declared.env if declared else {})
 
     def _build(self) -> None:
-        for node in self.topology.nodes:
-            _refuse_leftover(self.namespace(node.name))
+        _clear_leftovers([self.namespace(node.name) for node in self.topology.nodes])
         directory = self._directory = Path(tempfile.mkdtemp(prefix=f"haagent-lab-{self.topology.name}-"))
         staging = directory / "staging"
         staging.mkdir()
@@ -296,19 +295,19 @@ def _unregister(name: str) -> None:
     path.unlink(missing_ok=True)
 
 
-def _refuse_leftover(name: str) -> None:
-    """A namespace of that name with processes in it is a lab that runs; an empty one was left by a killed lab."""
-    path = NAMESPACES / name
-    if not path.exists():
-        return
-    inode = path.stat().st_ino
+def _clear_leftovers(names: Sequence[str]) -> None:
+    """A namespace of ours with processes in it is a lab that runs, and then its bridges' namespaces are in use too,
+    though no process lives there. What a killed lab left has none."""
+    found = {path.stat().st_ino: name for name in names if (path := NAMESPACES / name).exists()}
     for entry in Path("/proc").iterdir():
         try:
-            if entry.name.isdigit() and os.stat(entry / "ns/net").st_ino == inode:
-                raise LabError(f"network namespace {name} exists and is in use: this lab is up already")
+            name = found.get(os.stat(entry / "ns/net").st_ino) if entry.name.isdigit() else None
         except OSError:
             continue
-    _unregister(name)
+        if name is not None:
+            raise LabError(f"network namespace {name} exists and is in use: this lab is up already")
+    for name in found.values():
+        _unregister(name)
 
 
 @contextmanager
