@@ -95,7 +95,7 @@ class RouterStatus(Struct, frozen=True, kw_only=True):
     counters: RouterCounters = RouterCounters()
     group: str = ""  # it moves with the others of this group
     terms: tuple[str, ...] = ()  # everything that moves the priority now, as "pool web is empty (-20)"
-    yields: bool = False  # it follows a peer of lower priority: a handover, a delay or a guard that holds it
+    yields: bool = False  # it follows a peer of lower priority: a handover, a delay, a guard, or it is mute
     announced: AnnouncedStatus = AnnouncedStatus()
     own_addresses: tuple[str, ...] = ()  # from which it advertises
     sources: tuple[SourceStatus, ...] = ()  # who else advertises for it

@@ -309,10 +309,11 @@ class VrrpProcess:
     # ------------------------------------------------------------------ effects
 
     def _execute(self, effects: Iterable[SpeakerEffect], now: float) -> None:
+        following: list[SpeakerEffect] = []  # of what became of the sends
         for effect in effects:
             match effect:
                 case SendAdvertisement(router, priority):
-                    self._send(router, priority, now)
+                    following += self._send(router, priority, now)
                 case SetAddresses(router, held):
                     if self._macvlans.hold(router, held):
                         self._holder.set_addresses(router, held)
@@ -321,24 +322,29 @@ class VrrpProcess:
                 case Transition(router, previous, state, reason):
                     self._director.send(encode(Transitioned(router, previous, state, reason, now)))
                     self._reporter.want(router)
+        if following:
+            self._execute(following, now)
 
     def _release(self, routers: Iterable[str]) -> None:
         for router in routers:
             self._holder.set_addresses(router, held=False)
 
-    def _send(self, router: str, priority: int, now: float) -> None:
+    def _send(self, router: str, priority: int, now: float) -> list[SpeakerEffect]:
         machine = self._speaker.sender(router, priority)
-        failure = 0
+        failure, is_said = 0, False
         for each in self._speaker.utterance(router, priority, now):
             sock = self._socket(each.interface, len(each.source))
             octets = packet(each.message, each.source, each.destination)
             if machine.settings.virtual_mac and each.destination in GROUPS.values():
-                failure = self._send_frame(machine.settings, octets, each.destination) or failure
-                continue
-            failure = (sock.send(octets, each.destination) if sock else errno.ENODEV) or failure
+                error = self._send_frame(machine.settings, octets, each.destination)
+            else:
+                error = sock.send(octets, each.destination) if sock else errno.ENODEV
+            failure, is_said = error or failure, is_said or not error
         machine.counters["send_failures" if failure else "advertisements_sent"] += 1
         if priority == PRIORITY_RELEASE and not failure:
             machine.counters["priority_zero_sent"] += 1
+        refusal = os.strerror(failure) if failure and not is_said else ""
+        return self._speaker.sent(router, refusal, now)
 
     def _send_frame(self, settings: RouterSettings, octets: bytes, destination: bytes) -> int:
         """RFC 9568 section 7.2: from the virtual router's MAC address. By the interface below, which is up."""

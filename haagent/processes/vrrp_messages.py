@@ -123,7 +123,7 @@ class RouterReport:
     discarded: dict[str, int] = field(default_factory=dict)  # reason, lower case -> datagrams; per interface
     group: str = ""
     terms: tuple[str, ...] = ()  # everything that moves the priority now, as "sentence (-20)"
-    yields: bool = False  # it follows a peer of lower priority: a handover, a delay or a guard that holds it
+    yields: bool = False  # it follows a peer of lower priority: a handover, a delay, a guard, or it is mute
     own_addresses: tuple[str, ...] = ()  # from which it advertises
     sources: tuple[SourceReport, ...] = ()
     uncounted: int = 0  # advertisements from more sources than can be told apart
@@ -263,6 +263,7 @@ def _router_out(router: RouterSettings) -> dict[str, Any]:
         "announce_form": router.announce_form,
         "tracked_interfaces": [asdict(each) for each in router.tracked_interfaces],
         "preempt_delay": router.preempt_delay,
+        "mute_hold": router.mute_hold,
         "guard_time": router.guard_time,
         "sticky": router.sticky,
         "hold_off": router.hold_off,
@@ -305,6 +306,7 @@ def _router_in(body: dict[str, Any]) -> RouterSettings:
             for each in _list(body, "tracked_interfaces")
         ),
         preempt_delay=_number(body, "preempt_delay", 0.0),
+        mute_hold=_number(body, "mute_hold", 0.0),
         guard_time=_number(body, "guard_time", 0.0),
         sticky=_flag(body, "sticky"),
         hold_off=_number(body, "hold_off", 0.0),

@@ -72,7 +72,7 @@ class Reporter:
             group=settings.group,
             terms=tuple(str(each) for each in speaker.terms(settings.name)),
             yields=isinstance(machine.state, Backup)
-            and (machine.state.preempt_at is not None or machine.state.held_until is not None),
+            and (machine.state.preempt_at, machine.state.held_until, machine.state.mute_until) != (None, None, None),
             virtual_addresses=self._addresses(
                 settings.name, settings.virtual_addresses + settings.unadvertised_addresses
             ),

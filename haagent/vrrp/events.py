@@ -24,6 +24,7 @@ class AdvertisementReceived:
     source: bytes  # packed
     breaks_ties: bool = True  # of several segments that a group is on, one alone compares addresses
     is_held: bool = False  # the director's tracking holds a preemption
+    is_mute: bool = False  # the kernel has refused our advertisements for longer than a Backup router waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class ReturnAsked:
     """A handover, or a preempt_delay that runs, is over."""
 
 
+@dataclass(frozen=True, slots=True)
+class SpokenAgain:
+    """The kernel took an advertisement after it had refused some."""
+
+
 Event = (
     Startup
     | Shutdown
@@ -73,4 +79,5 @@ Event = (
     | SegmentHeard
     | LeaveAsked
     | ReturnAsked
+    | SpokenAgain
 )

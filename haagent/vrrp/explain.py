@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from haagent.vrrp.address import dotted
 from haagent.vrrp.advertisement import PRIORITY_RELEASE
-from haagent.vrrp.events import AdvertisementReceived, DeadlinePassed, Event, LeaveAsked, Startup
+from haagent.vrrp.events import AdvertisementReceived, DeadlinePassed, Event, LeaveAsked, SpokenAgain, Startup
 from haagent.vrrp.router import (
     LEAVING_INTERVALS,
     Active,
@@ -18,6 +18,8 @@ from haagent.vrrp.router import (
     spoken_priority,
 )
 from haagent.vrrp.virtual_router import VirtualRouter
+
+SPEAKS_AGAIN = "our advertisements go out again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ def explain(
             return f"no Active router was heard for {3 * interval:g} s and the skew"
         case Backup(active_address=address), DeadlinePassed():
             return f"nothing more was heard from {dotted(address)}"
+        case Backup(), SpokenAgain():
+            return SPEAKS_AGAIN
         case Active(adver_at=due), DeadlinePassed() if is_stalled(router, due, now):
             return f"stepped down after a stall of {now - due:.3f} s, to listen first"
         case Active(), AdvertisementReceived(outranking, source):
@@ -68,3 +72,13 @@ def explain(
         case Lingering(), DeadlinePassed():
             return f"stopped; {dotted(heard.source) if heard else 'the peer'} has taken over"
     return type(event).__name__
+
+
+def explain_mute(router: VirtualRouter, refusal: str, other: bytes) -> str:
+    """What comes of it that the kernel refuses what we say; `other`: who is heard meanwhile, empty: nobody."""
+    refused = f"our advertisements are refused by the kernel ({refusal})"
+    if router.is_owner:
+        return f"{refused}: the owner of the addresses stays Active all the same"
+    if not other:
+        return f"{refused}: nobody else is heard, so it stays Active"
+    return f"{refused}: {dotted(other)} serves"

@@ -6,6 +6,7 @@ group; what the group does, every member does; a fault of one is a fault of all.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 
 from haagent.vrrp.effects import Effect
 from haagent.vrrp.router import Initialize, Instant, State
@@ -25,6 +26,9 @@ class Group:
     reason: str = "starting"
     since: Instant = 0.0
     parameters: dict[str, VirtualRouter] = field(default_factory=dict)  # by member; empty: it has a fault
+    spoken_at: Instant = -inf  # when the kernel last took an advertisement of any member
+    silent_since: Instant | None = None  # what was refused since then was all that was sent; None: nothing was refused
+    refusal: str = ""  # the kernel's last word
 
 
 def group_key(router: str, group: str) -> str:
@@ -57,6 +61,7 @@ def unite(
             advertisement_interval=first.advertisement_interval,
             preempt=first.preempt,
             preempt_delay=first.preempt_delay,
+            mute_hold=first.mute_hold,
             guard_time=first.guard_time,
             sticky=first.sticky,
         )

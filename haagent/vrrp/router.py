@@ -19,6 +19,7 @@ from haagent.vrrp.events import (
     SegmentChanged,
     SegmentHeard,
     Shutdown,
+    SpokenAgain,
     Startup,
 )
 from haagent.vrrp.timers import active_down_interval, skew_time
@@ -28,6 +29,8 @@ Instant = float  # CLOCK_MONOTONIC seconds
 ANNOUNCE_SPACING = 0.2  # seconds between the rounds of one burst
 INCUMBENT_INTERVALS = 2  # Active for so many of its intervals, a sticky router is an incumbent
 LEAVING_INTERVALS = 4  # no Active_Down_Interval is longer: who has not taken over by then does not listen
+MUTE_HOLD_GROWTH = 2  # each try to speak that is refused doubles the time until the next one
+MUTE_HOLD_LIMIT = 10  # mute_holds, at most, between two tries
 LINGER_TIME = 0.1  # seconds that a successor gets, from its first advertisement, to add and announce its addresses
 
 
@@ -46,6 +49,8 @@ class Backup:
     preempt_at: Instant | None = None  # * until then an Active router of lower priority is followed; None: nobody waits
     held_until: Instant | None = None  # * until then the guard may hold a preemption; None: it did not yet
     holds_off: bool = False  # * nothing was received on the segment yet, and active_down_at has hold_off in it
+    mute_until: Instant | None = None  # * it yielded because it was mute: then it tries to speak; None: it did not
+    mute_hold: float = 0.0  # * seconds from the last try, or the yielding, to mute_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,21 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
         case Backup(), AdvertisementReceived(Advertisement(priority=0), source):
             skew = skew_time(router.priority, state.active_adver_interval)
             return replace(state, active_down_at=now + skew, active_address=source), []
+        case Backup(mute_until=Instant() as until), AdvertisementReceived(heard, source) if (
+            now < until or heard.priority >= router.priority or not preempts(router)
+        ):  # * whoever can be heard serves
+            return replace(follow(router, heard, source, now), mute_until=until, mute_hold=state.mute_hold), []
+        case Backup(mute_until=Instant()), AdvertisementReceived(heard, source):
+            # * an attempt: nothing but an advertisement, no address moves before the kernel has taken one
+            hold = min(MUTE_HOLD_GROWTH * state.mute_hold, MUTE_HOLD_LIMIT * router.mute_hold)
+            return replace(follow(router, heard, source, now), mute_until=now + hold, mute_hold=hold), [
+                SendAdvertisement(router.name, router.priority)
+            ]
+        case Backup(mute_until=Instant()), SpokenAgain():  # * the peer yields to that advertisement
+            following, effects = become_active(router, now)
+            return following, effects[1:]
+        case Backup(mute_until=Instant()), ReturnAsked():  # * the next one that is heard is answered
+            return replace(state, mute_until=now), []
         case Backup(), AdvertisementReceived(heard, source) if heard.priority >= router.priority or not preempts(
             router
         ):
@@ -158,6 +178,13 @@ def step(router: VirtualRouter, state: State, event: Event, now: Instant) -> Out
         case Active(), AdvertisementReceived(Advertisement(priority=0)):
             return replace(state, adver_at=now + router.advertisement_interval), [
                 SendAdvertisement(router.name, spoken_priority(router, state, now))
+            ]
+        case Active(), AdvertisementReceived(heard, source, is_mute=True) if not router.is_owner:
+            # * the kernel refuses what we say, so this one is Active because it cannot hear us: two would go on serving
+            # for as long as that lasts. No last word: should it pass, the other one would yield to it
+            hold = max(router.mute_hold, router.preempt_delay)
+            return replace(follow(router, heard, source, now), mute_until=now + hold, mute_hold=router.mute_hold), [
+                SetAddresses(router.name, held=False)
             ]
         case Active(), AdvertisementReceived(heard, breaks_ties=False) if heard.priority == spoken_priority(
             router, state, now

@@ -47,6 +47,7 @@ class RouterSettings:
     minimum_ttl: int = 0  # of what a unicast peer sends; multicast is always 255
     also_via: SecondPath | None = None
     preempt_delay: float = 0.0
+    mute_hold: float = 60.0
     guard_time: float = 0.0  # 0: nothing guards a preemption
     sticky: bool = False
     hold_off: float = 0.0
@@ -187,6 +188,7 @@ def resolve(settings: RouterSettings, surroundings: Surroundings) -> VirtualRout
         password=settings.password,
         paths=paths,
         preempt_delay=settings.preempt_delay,
+        mute_hold=settings.mute_hold,
         guard_time=settings.guard_time,
         sticky=settings.sticky,
         is_impaired=is_impaired(holding),

@@ -26,9 +26,10 @@ from haagent.vrrp.events import (
     SegmentChanged,
     SegmentHeard,
     Shutdown,
+    SpokenAgain,
     Startup,
 )
-from haagent.vrrp.explain import Heard, explain
+from haagent.vrrp.explain import SPEAKS_AGAIN, Heard, explain, explain_mute
 from haagent.vrrp.group import TIE_MEMORY, Group, breaks_ties, group_key, spread, unite
 from haagent.vrrp.outgoing import Outgoing, encode_all
 from haagent.vrrp.reception import complaint, read
@@ -45,6 +46,7 @@ from haagent.vrrp.settings import (
     terms,
 )
 from haagent.vrrp.sources import Sources
+from haagent.vrrp.timers import shortest_active_down_interval
 from haagent.vrrp.virtual_router import VirtualRouter
 
 TWINS_AT_FIRST = 4  # advertisements of a new Active router that go out in both checksum forms
@@ -267,9 +269,11 @@ class Speaker:
             machine.peer_form = heard.checksum_form
             self._prepare(machine)
         hold = self._hold(machine.group)
-        event = AdvertisementReceived(heard, source, self._breaks_ties(machine, now), is_held=bool(hold))
+        mute = self._is_mute(machine.group, now)
+        event = AdvertisementReceived(heard, source, self._breaks_ties(machine, now), bool(hold), mute)
         before = machine.group.state
-        effects = self._deliver(machine.group, event, now, machine=machine, own=own)
+        because = explain_mute(machine.election, machine.group.refusal, source) if mute and machine.election else ""
+        effects = self._deliver(machine.group, event, now, because, machine=machine, own=own)
         return effects + self._tell_guard(machine.group, before, Heard(source, heard.priority, now), hold)
 
     def _hold(self, group: Group) -> str:
@@ -341,6 +345,35 @@ class Speaker:
                 return effects
             effects += self._deliver(group, DeadlinePassed(), now)
         raise AssertionError(f"{group.key} does not move on from {group.state} at {now}")
+
+    def sent(self, router: str, refusal: str, now: Instant) -> list[SpeakerEffect]:
+        """What became of a SendAdvertisement: `refusal` is the kernel's reason where it took none of its datagrams."""
+        machine = self.machines.get(router)
+        if machine is None:
+            return []
+        group = machine.group
+        if not refusal:
+            group.spoken_at = now
+            return [] if group.silent_since is None else self._speak_again(group, now)
+        if group.silent_since is None:
+            group.silent_since = max(group.spoken_at, group.since)
+        group.refusal = refusal
+        if not self._is_mute(group, now) or machine.election is None:
+            return []
+        return self._explain(group, explain_mute(machine.election, refusal, b""))
+
+    def _speak_again(self, group: Group, now: Instant) -> list[SpeakerEffect]:
+        was_mute = self._is_mute(group, now)
+        group.silent_since = None
+        effects = self._deliver(group, SpokenAgain(), now)
+        return effects + (self._explain(group, SPEAKS_AGAIN) if was_mute else [])
+
+    def _is_mute(self, group: Group, now: Instant) -> bool:
+        """The group's: one segment on which one member is heard is enough for its peers."""
+        if group.silent_since is None or not group.parameters or not isinstance(group.state, Active):
+            return False
+        interval = group.parameters[group.members[0]].advertisement_interval
+        return now - group.silent_since >= shortest_active_down_interval(interval)
 
     def segment_changed(self, interface: str, now: Instant) -> list[SpeakerEffect]:
         """The link of `interface` flapped without our noticing it as a fault: announce again."""
@@ -568,6 +601,8 @@ class Speaker:
             heapq.heappush(self._deadlines, (due, group.key))
         if type(group.state) is type(before):
             return effects
+        if isinstance(group.state, Initialize) or (isinstance(group.state, Backup) and group.state.mute_until is None):
+            group.silent_since = None  # it lets go for another reason: the next time it is Active, it is judged anew
         previous, state = name_of(before), machine.state_name
         group.reason = because or explain(election, before, group.state, event, now, self._last_heard(group, machine))
         if state != previous:

@@ -39,6 +39,7 @@ class VirtualRouter:
     password: str = ""  # version 2 alone
     paths: tuple[Path, ...] = ()  # the first comes from the primary address
     preempt_delay: float = 0.0  # * seconds from the first lower-priority advertisement heard
+    mute_hold: float = 60.0  # * seconds that it follows a peer after the kernel refused its advertisements
     guard_time: float = 0.0  # * seconds that the director's tracking may hold a preemption; 0: it may not
     sticky: bool = False  # * as incumbent it keeps against a higher priority
     is_impaired: bool = False  # * tracking leaves less than the configured priority

@@ -10,6 +10,7 @@ over there is one Active router, at once and for good.
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,8 +173,9 @@ def queue(host: Host, verb: str, *what: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["a queue that is full", "a filter that refuses", "an interface that is down"])
-def test_sends_that_fail_are_counted_and_end_nothing(pair: Pair, how: str) -> None:
+def test_sends_that_fail_are_counted_and_end_nothing(segment: Segment, tmp_path: Path, how: str) -> None:
     """ENOBUFS, EPERM, ENETDOWN. The peer takes over from who cannot be heard; afterwards all is as before."""
+    pair = make_pair(segment, tmp_path, 0, router(priority=200, mute_hold=0.5), LOW)
     a, b = pair.vrrps
     before, _ = counted(a)
     host, name = pair.segment.hosts[pair.names[0]], pair.names[0]
@@ -199,6 +201,65 @@ def test_sends_that_fail_are_counted_and_end_nothing(pair: Pair, how: str) -> No
         case _:
             host.run("ip", "link", "set", "eth0", "up")
     assert wait_until(lambda: pair.has_settled_on(0)), pair.transitions()
+
+
+def test_who_is_mute_yields_and_comes_back_when_it_can_speak(tmp_path: Path) -> None:
+    """Its own kernel refuses what the Active router says, and it hears the peer that took over: that one alone serves,
+    for as long as it lasts, through several attempts. With a hold of 1 s the next ones are after 1, 2, 4, 8 s."""
+    with Segment("a0", "b0", "client", prefix="hq") as segment, Wire(segment.hosts["client"]) as wire:
+        high = router(priority=200, mute_hold=1.0)
+        pair = make_pair(segment, tmp_path, 0, high, LOW)
+        a, b = pair.vrrps
+        filter_vrrp(segment, "a0", "output", "drop")
+        assert wait_until(lambda: pair.has_settled_on(1)), pair.transitions()
+        taken = pair.transitions()
+        failed, _ = counted(a)
+        until = time.monotonic() + 5.0  # two attempts at least
+        while time.monotonic() < until:
+            assert pair.owners() == ["b0"], pair.transitions()
+            time.sleep(0.05)
+        assert wait_until(lambda: counted(a)[0] >= failed + 2)
+        assert pair.transitions() == taken  # nobody moved
+        report = a.director.report()
+        assert report is not None
+        assert report.yields
+        assert report.reason == (
+            f"our advertisements are refused by the kernel (Operation not permitted): {pair.ip(1)} serves"
+        )
+        over_at = time.monotonic()
+        flush_vrrp(segment, "a0")
+        assert wait_until(lambda: pair.has_settled_on(0), 15.0), pair.transitions()
+        assert len(losers_words(wire.since(over_at, pair.vrid), pair.ip(0))) <= IN_FLIGHT
+        assert wait_until(lambda: (now := a.director.report()) is not None and "go out again" in now.reason)
+        time.sleep(0.5)
+        assert pair.has_settled_on(0), pair.transitions()
+        assert [state for state, _ in b.director.transitions()][-2:] == ["active", "backup"]
+
+
+def test_who_reaches_one_of_two_peers_is_not_mute(segment: Segment, tmp_path: Path) -> None:
+    peer, nobody = segment.hosts["b0"].ip, "192.0.2.77"
+    both = tuple(socket.inet_aton(each) for each in (peer, nobody))
+    back = (socket.inet_aton(segment.hosts["a0"].ip),)
+    high, low = router(priority=200, unicast_peers=both), router(priority=100, unicast_peers=back)
+    pair = make_pair(segment, tmp_path, 0, high, low)
+    failed, _ = counted(pair.vrrps[0])
+    filter_vrrp(segment, "a0", "output", f"ip daddr {nobody} drop")
+    assert wait_until(lambda: counted(pair.vrrps[0])[0] > failed + 8)
+    report = pair.vrrps[0].director.report()
+    assert report is not None
+    assert "refused" not in report.reason
+    assert pair.has_settled_on(0), pair.transitions()
+
+
+def test_who_is_mute_and_alone_stays_active_and_says_so(segment: Segment, tmp_path: Path) -> None:
+    alone = segment.start_vrrp("a0", tmp_path, HIGH)
+    assert wait_until(lambda: alone.director.state() == "active")
+    filter_vrrp(segment, "a0", "output", "drop")
+    assert wait_until(lambda: (now := alone.director.report()) is not None and "nobody else is heard" in now.reason)
+    assert segment.owners(VIRTUAL) == ["a0"]
+    flush_vrrp(segment, "a0")
+    assert wait_until(lambda: (now := alone.director.report()) is not None and "go out again" in now.reason)
+    assert alone.director.state() == "active"
 
 
 # ------------------------------------------------------------------------------------------------ somebody else's hand

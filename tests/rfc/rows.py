@@ -21,6 +21,7 @@ from haagent.vrrp.events import (
     SegmentChanged,
     SegmentHeard,
     Shutdown,
+    SpokenAgain,
     Startup,
 )
 from haagent.vrrp.router import Active, Backup, Initialize, Leaving, Lingering, Outcome, State
@@ -56,6 +57,7 @@ SEND_HIGHEST = SendAdvertisement("web", 254)
 WAITING = Backup(NOW + 2.5, 1.0, LOW, preempt_at=NOW + 20.0)
 HELD = Backup(NOW + 2.5, 1.0, LOW, held_until=NOW + 20.0)
 BOTH = replace(HELD, preempt_at=NOW + 5.0)
+MUTE = Backup(NOW + 2.5, 1.0, LOW, mute_until=NOW + 20.0, mute_hold=120.0)
 HOLDING_OFF = Backup(NOW + 13.0, 1.0, holds_off=True)
 INCUMBENT = replace(ACTIVE, incumbent_at=NOW - 5.0)
 NEWCOMER = replace(ACTIVE, incumbent_at=NOW + 0.5)
@@ -67,9 +69,16 @@ NEWLY_ACTIVE = Active(adver_at=NOW + 1.0, announce_at=NOW + 0.2, announced=1, an
 
 
 def heard(
-    priority: int, source: bytes = LOW, interval: float = 1.0, *, breaks_ties: bool = True, is_held: bool = False
+    priority: int,
+    source: bytes = LOW,
+    interval: float = 1.0,
+    *,
+    breaks_ties: bool = True,
+    is_held: bool = False,
+    is_mute: bool = False,
 ) -> AdvertisementReceived:
-    return AdvertisementReceived(Advertisement(51, priority, interval, (VIRTUAL,)), source, breaks_ties, is_held)
+    said = Advertisement(51, priority, interval, (VIRTUAL,))
+    return AdvertisementReceived(said, source, breaks_ties, is_held, is_mute)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +261,45 @@ ROWS = (
         Backup(NOW + 8.609375, 1.0, LOW, NOW + 5.0, NOW + 20.0), now=NOW + 5.0),
     Row("* guard: a delay that starts again keeps its limit", replace(GUARDED, preempt_delay=30.0), HELD,
         heard(99, is_held=True), Backup(NOW + 3.609375, 1.0, LOW, NOW + 30.0, NOW + 20.0)),
+    # ----------------------------------------------------------------------------------------------- * mute
+    Row("* mute: a lower one serves", ROUTER, ACTIVE, heard(99, is_mute=True),
+        Backup(NOW + 3.609375, 1.0, LOW, mute_until=NOW + 60.0, mute_hold=60.0), (LET_GO,)),
+    Row("* mute: it learns the interval", ROUTER, ACTIVE, heard(99, HIGH, 2.0, is_mute=True),
+        Backup(NOW + 7.21875, 2.0, HIGH, mute_until=NOW + 60.0, mute_hold=60.0), (LET_GO,)),
+    Row("* mute: a higher one serves, no last word", ROUTER, ACTIVE, heard(200, is_mute=True),
+        Backup(NOW + 3.609375, 1.0, LOW, mute_until=NOW + 60.0, mute_hold=60.0), (LET_GO,)),
+    Row("* mute: ties are not asked", ROUTER, ACTIVE, heard(100, breaks_ties=False, is_mute=True),
+        Backup(NOW + 3.609375, 1.0, LOW, mute_until=NOW + 60.0, mute_hold=60.0), (LET_GO,)),
+    Row("* mute: a sticky incumbent too", STICKY, INCUMBENT, heard(99, is_mute=True),
+        Backup(NOW + 3.609375, 1.0, LOW, mute_until=NOW + 60.0, mute_hold=60.0), (LET_GO,)),
+    Row("* mute: who says farewell does not serve", ROUTER, ACTIVE, heard(0, is_mute=True),
+        replace(ACTIVE, adver_at=NOW + 1.0), (SEND,)),
+    Row("* mute: never the owner", OWNER, ACTIVE, heard(99, is_mute=True),
+        replace(ACTIVE, adver_at=NOW + 1.0, announced_at=NOW), (SEND_OWNER, ANNOUNCE)),
+    Row("* mute: a preempt_delay is longer", replace(ROUTER, preempt_delay=90.0), ACTIVE, heard(99, is_mute=True),
+        Backup(NOW + 3.609375, 1.0, LOW, mute_until=NOW + 90.0, mute_hold=60.0), (LET_GO,)),
+    Row("* mute: the lower one is followed", ROUTER, MUTE, heard(99, HIGH, 2.0),
+        replace(MUTE, active_down_at=NOW + 7.21875, active_adver_interval=2.0, active_address=HIGH)),
+    Row("* mute: not yet an attempt", ROUTER, MUTE, heard(99),
+        replace(MUTE, active_down_at=NOW + 23.484375), now=NOW + 19.875),
+    Row("* mute: an attempt, the next one after twice the time", ROUTER, MUTE, heard(99, HIGH, 2.0),
+        Backup(NOW + 27.21875, 2.0, HIGH, mute_until=NOW + 260.0, mute_hold=240.0), (SEND,), now=NOW + 20.0),
+    Row("* mute: the longest time", ROUTER, replace(MUTE, mute_hold=480.0), heard(99),
+        Backup(NOW + 23.609375, 1.0, LOW, mute_until=NOW + 620.0, mute_hold=600.0), (SEND,), now=NOW + 20.0),
+    Row("* mute: no attempt against an equal one", ROUTER, MUTE, heard(100),
+        replace(MUTE, active_down_at=NOW + 24.609375), now=NOW + 21.0),
+    Row("* mute: nor against a higher one", ROUTER, MUTE, heard(200),
+        replace(MUTE, active_down_at=NOW + 24.609375), now=NOW + 21.0),
+    Row("* mute: nor without preemption", POLITE, MUTE, heard(99),
+        replace(MUTE, active_down_at=NOW + 24.609375), now=NOW + 21.0),
+    Row("* mute: priority 0 does not wait", ROUTER, MUTE, heard(0), replace(MUTE, active_down_at=NOW + 0.609375)),
+    Row("* mute: not where nobody is heard", ROUTER, MUTE, DeadlinePassed(),
+        Active(NOW + 3.5, NOW + 2.7, 1, NOW + 2.5), (SEND, HOLD, ANNOUNCE), now=NOW + 2.5),
+    Row("* mute: the attempt was taken", ROUTER, MUTE, SpokenAgain(), NEWLY_ACTIVE, (HOLD, ANNOUNCE)),
+    Row("* mute: only who yielded comes back", ROUTER, BACKUP, SpokenAgain(), BACKUP),
+    Row("* mute: who stayed Active goes on", ROUTER, ACTIVE, SpokenAgain(), ACTIVE),
+    Row("* mute: cut short", ROUTER, MUTE, ReturnAsked(), replace(MUTE, mute_until=NOW)),
+    Row("* mute: a reload does not end it", ROUTER, MUTE, ParametersChanged(ROUTER), MUTE),
     # --------------------------------------------------------------------------------------------- * sticky
     Row("* sticky: a newcomer", STICKY, BACKUP, DeadlinePassed(),
         Active(NOW + 3.5, NOW + 2.7, 1, NOW + 2.5, NOW + 4.5), (SEND, HOLD, ANNOUNCE), now=NOW + 2.5),

@@ -40,6 +40,7 @@ class Director:
         self.own_address = bytes((192, 0, 2, index + 1))
         self.kernel = Kernel()
         self._cuts = [0, 0]  # by segment: faults that keep the link down now
+        self.refusing_sends = 0  # faults that make the kernel refuse every advertisement now
         self.stalled_until = 0.0
         self.core: SpeakerCore | None = None  # None: the daemon does not run
         self.pool: PoolCore | None = None  # None, too, in a world without real servers
@@ -305,13 +306,17 @@ class SpeakerCore:
     def _execute(self, effects: list[SpeakerEffect]) -> None:
         if not effects:
             return
+        following: list[SpeakerEffect] = []
         for effect in effects:
             match effect:
                 case SendAdvertisement(router, priority):
                     was_active = any(isinstance(e, Transition) and e.router == router for e in effects)
                     self._world.watch.sends(self._host, self.speaker, router, priority, is_last_word=was_active)
-                    for each in self.speaker.utterance(router, priority):
+                    said, now = self.speaker.utterance(router, priority), self._host.local()
+                    for each in () if self._host.refusing_sends else said:
                         self._host.send(each)
+                    refusal = "Operation not permitted" if self._host.refusing_sends else ""
+                    following += self.speaker.sent(router, refusal, now)
                 case SetAddresses(router, held):
                     self.wanted[router] = held
                     self._begin(router)
@@ -321,6 +326,7 @@ class SpeakerCore:
                     self._world.watch.transition(self._host.index, effect)
                     if self._host.pool is not None:
                         self._host.pool.transition(effect)
+        self._execute(following)
         self._world.watch.check_levels(self._host, self)
 
     def _begin(self, router: str) -> None:

@@ -16,7 +16,7 @@ FIRST_AT = 8.0  # every election of the start is over
 CALM_AT = 46.0  # every fault is over, but for directors that stay away
 
 Kind = Literal[
-    "stall", "crash", "power_loss", "clean_stop", "link_down",  # of one director
+    "stall", "crash", "power_loss", "clean_stop", "link_down", "mute",  # of one director
     "partition", "one_way", "loss", "corruption", "jitter",  # of the segment
     "reload", "address_deleted", "kernel_refuses", "kernel_slow", "handover",
     "server_refuses", "server_hangs", "server_late", "server_flaps", "server_unreachable",
@@ -31,7 +31,7 @@ SERVERS = 3
 ALL_SERVERS = SERVERS  # of server_unreachable: the director's own way to them is broken
 
 # While one of these lasts, and until all have heard each other again, two routers may be Active
-DISTURBING = frozenset(("stall", "partition", "one_way", "loss", "corruption", "jitter", "link_down"))
+DISTURBING = frozenset(("stall", "partition", "one_way", "loss", "corruption", "jitter", "link_down", "mute"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,9 @@ def inject(world: World, fault: Fault) -> None:
         case "link_down":
             world.at(fault.at, director.set_link, +1, number)
             world.at(fault.until, director.set_link, -1, number)
+        case "mute":
+            world.at(fault.at, _raise, director, "refusing_sends", 1)
+            world.at(fault.until, _raise, director, "refusing_sends", -1)
         case "partition" | "one_way":
             sides = int(fault.value)
             pairs = [

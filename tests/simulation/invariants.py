@@ -42,6 +42,11 @@ class Watch:
     def expect(self, faults: tuple[Fault, ...]) -> None:
         """Know the faults: the bounds depend on them."""
         self._disturbed = [(each.at, each.until + ECHO) for each in faults if each.kind in DISTURBING]
+        self._is_mute_alone = {each.kind for each in faults} == {"mute"} and not any(
+            settings.priority == PRIORITY_OWNER for host in self._world.directors for settings in host.settings
+        )
+        if self._is_mute_alone:
+            self._disturbed = []  # it lets go of the addresses with the first advertisement that it hears
         self._one_leaves = len(faults) == 1 and faults[0].kind in ("clean_stop", "handover")
         if len(faults) == 1 and len(self._world.segments) > 1 and faults[0].kind in OF_ONE_SEGMENT:
             self._disturbed = []  # on the other segment a group goes on hearing
@@ -82,6 +87,8 @@ class Watch:
             self._follow_dual(router)
             if isinstance(state, Active):
                 self.violated(f"director {host.index} says priority 0 for {router} and stays Active")
+        elif isinstance(state, Backup) and state.mute_until is not None and priority != PRIORITY_RELEASE:
+            pass  # it tries whether the kernel lets it speak again
         elif not isinstance(state, Active) and not is_last_word:
             self.violated(f"director {host.index} advertises {router} as {type(state).__name__}")
         elif priority not in _spoken(speaker, router, host.local(), is_last_word=is_last_word):
@@ -100,9 +107,8 @@ class Watch:
             self._dual_since.setdefault(router, now)
         elif router in self._dual_since:
             since = self._dual_since.pop(router)
-            if now - since > 2 * DELAY + MOMENT and not any(
-                at <= now and since <= until for at, until in self._disturbed
-            ):
+            longest = 2 * DELAY + MOMENT + (INTERVAL * CLOCK if self._is_mute_alone else 0.0)
+            if now - since > longest and not any(at <= now and since <= until for at, until in self._disturbed):
                 self.violated(f"{router} had two Active routers from {since:.3f} to {now:.3f} with nothing in the way")
 
     def _measure_failover(self, fault: Fault) -> None:
@@ -254,10 +260,10 @@ def said(host: Director, router: str) -> int:
 
 
 def yields(host: Director, router: str) -> bool:
-    """Whether it was handed over and not taken back."""
+    """Whether it was handed over and not taken back, or was mute and has not tried again."""
     assert host.core is not None
     state = host.core.speaker.machines[router].state
-    return isinstance(state, Backup) and state.preempt_at is not None and state.preempt_at > host.local()
+    return isinstance(state, Backup) and max(state.preempt_at or 0.0, state.mute_until or 0.0) > host.local()
 
 
 def _spoken(speaker: Speaker, router: str, now: float, *, is_last_word: bool) -> set[int]:

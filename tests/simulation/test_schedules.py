@@ -107,3 +107,32 @@ def test_draws_are_data() -> None:
     assert World(3).faults == world.faults != World(4).faults
     assert draw_faults(world.random, 2, 1) != draw_faults(world.random, 2, 1)
     assert replace(world.faults[0], at=0.0).kind == world.faults[0].kind
+
+
+# ------------------------------------------------------------------------------- a kernel that refuses what we say
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_who_is_mute_yields_to_who_is_heard(seed: int) -> None:
+    """While it lasts there is one Active router and it is another; afterwards the rightful one serves."""
+    faults = (Fault("mute", 12.0, 40.0, 0),)
+    assert not violations(seed, faults), report(seed, faults, lambda some: violations(seed, some))
+    world = World(seed, faults)
+    world.run(11.9)
+    was_active = 0 in world.watch.active["r0"]
+    world.run(39.9)
+    is_owner = world.directors[0].settings[0].priority == 255
+    assert (0 in world.watch.active["r0"]) is (was_active and is_owner)
+    assert len(world.watch.active["r0"]) == 1 + (was_active and is_owner)
+
+
+def test_notices_who_is_mute_and_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("haagent.vrrp.speaker.Speaker._is_mute", lambda self, group, now: False)
+    assert any(violations(seed, (Fault("mute", 12.0, 40.0, 0),)) for seed in range(10))
+
+
+def test_seeds_of_which_one_is_mute_are_checked_without_tolerance() -> None:
+    alone = [seed for seed in range(5 * SEEDS) if {each.kind for each in World(seed).faults} == {"mute"}]
+    assert len(alone) >= 5
+    for seed in alone:
+        assert not violations(seed), seed

@@ -103,6 +103,7 @@ class World:
                     checksum="pseudo_header" if index == deviant else "auto",
                     announce_refresh=10.0,
                     preempt_delay=preempt_delay,
+                    mute_hold=1.0,
                     sticky=sticky,
                     hold_off=hold_off,
                     group="nat" if grouped else "",

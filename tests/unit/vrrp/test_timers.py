@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from haagent.vrrp.timers import active_down_interval, skew_time
+from haagent.vrrp.timers import active_down_interval, shortest_active_down_interval, skew_time
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,11 @@ from haagent.vrrp.timers import active_down_interval, skew_time
 def test_check_values(priority: int, interval: float, skew_cs: float, down_cs: float) -> None:
     assert skew_time(priority, interval) * 100 == pytest.approx(skew_cs, rel=1e-7)
     assert active_down_interval(priority, interval) * 100 == pytest.approx(down_cs, rel=1e-7)
+
+
+def test_no_backup_is_sooner_than_the_shortest() -> None:
+    assert shortest_active_down_interval(0.01) < active_down_interval(254, 0.01) < 1.01 * 0.03
+    assert shortest_active_down_interval(2.0) == 6.0
 
 
 def test_the_higher_priority_is_the_sooner_down_to_the_shortest_interval() -> None:
