@@ -89,6 +89,7 @@ class Machine:
     election: VirtualRouter | None = None  # the same in the group's name, as `step` wants it
     peer_form: ChecksumForm | None = None  # what the peer was last heard to send
     heard: Heard | None = None
+    heard_event: AdvertisementReceived | None = None  # the same, as it was delivered
     heard_at: Instant | None = None  # by the first path
     counters: Counter[str] = field(default_factory=Counter)
     sources: Sources = field(default_factory=Sources)  # who advertises for it
@@ -271,6 +272,7 @@ class Speaker:
         hold = self._hold(machine.group)
         mute = self._is_mute(machine.group, now)
         event = AdvertisementReceived(heard, source, self._breaks_ties(machine, now), bool(hold), mute)
+        machine.heard_event = event
         before = machine.group.state
         because = explain_mute(machine.election, machine.group.refusal, source) if mute and machine.election else ""
         effects = self._deliver(machine.group, event, now, because, machine=machine, own=own)
@@ -358,9 +360,26 @@ class Speaker:
         if group.silent_since is None:
             group.silent_since = max(group.spoken_at, group.since)
         group.refusal = refusal
+        if group.since == now and group.spoken_at < now and router == group.members[-1]:
+            return self._yield_at_once(group, now)
         if not self._is_mute(group, now) or machine.election is None:
             return []
         return self._explain(group, explain_mute(machine.election, refusal, b""))
+
+    def _yield_at_once(self, group: Group, now: Instant) -> list[SpeakerEffect]:
+        """Its first advertisement was refused: where it preempts somebody who lives, that one goes on.
+
+        The addresses and their announcement wait behind the advertisement, and go nowhere.
+        """
+        for machine in (self.machines[name] for name in group.members):
+            event, heard = machine.heard_event, machine.heard
+            if event is None or heard is None or machine.election is None or not isinstance(group.state, Active):
+                continue
+            lives = now - heard.at < shortest_active_down_interval(event.advertisement.max_advertise_interval)
+            if lives and heard.priority != wire.PRIORITY_RELEASE and not machine.election.is_owner:
+                because = explain_mute(machine.election, group.refusal, heard.source)
+                return self._deliver(group, replace(event, is_mute=True), now, because, machine)
+        return []
 
     def _speak_again(self, group: Group, now: Instant) -> list[SpeakerEffect]:
         was_mute = self._is_mute(group, now)

@@ -236,6 +236,26 @@ def test_who_is_mute_yields_and_comes_back_when_it_can_speak(tmp_path: Path) -> 
         assert [state for state, _ in b.director.transitions()][-2:] == ["active", "backup"]
 
 
+def test_who_never_could_speak_does_not_preempt(segment: Segment, tmp_path: Path) -> None:
+    """The better one comes back and its kernel refuses: it holds the address at no time, and no client hears of it."""
+    low = segment.start_vrrp("b0", tmp_path, LOW)
+    assert wait_until(lambda: low.director.state() == "active")
+    client, serving = segment.hosts["client"], segment.hosts["b0"].mac()
+    assert client.ping(VIRTUAL)
+    filter_vrrp(segment, "a0", "output", "drop")
+    high = segment.start_vrrp("a0", tmp_path, router(priority=200, mute_hold=1.0))
+    assert wait_until(lambda: (now := high.director.report()) is not None and "refused" in now.reason)
+    until = time.monotonic() + 2.0
+    while time.monotonic() < until:
+        assert segment.owners(VIRTUAL) == ["b0"]
+        assert client.neighbour(VIRTUAL) == serving
+        time.sleep(0.05)
+    assert high.director.state() == "backup"
+    flush_vrrp(segment, "a0")
+    assert wait_until(lambda: segment.owners(VIRTUAL) == ["a0"], 15.0)
+    assert wait_until(lambda: client.ping(VIRTUAL) and client.neighbour(VIRTUAL) == segment.hosts["a0"].mac())
+
+
 def test_who_reaches_one_of_two_peers_is_not_mute(segment: Segment, tmp_path: Path) -> None:
     peer, nobody = segment.hosts["b0"].ip, "192.0.2.77"
     both = tuple(socket.inet_aton(each) for each in (peer, nobody))

@@ -317,6 +317,8 @@ class SpeakerCore:
                         self._host.send(each)
                     refusal = "Operation not permitted" if self._host.refusing_sends else ""
                     following += self.speaker.sent(router, refusal, now)
+                case SetAddresses(router) | AnnounceAddresses(router) if SetAddresses(router, held=False) in following:
+                    pass  # the shell's work on addresses begins later
                 case SetAddresses(router, held):
                     self.wanted[router] = held
                     self._begin(router)

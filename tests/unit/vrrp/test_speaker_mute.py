@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from haagent.vrrp.effects import AnnounceAddresses, SendAdvertisement, SetAddresses
 from haagent.vrrp.router import Active, Backup
+from haagent.vrrp.settings import Tracking
 from haagent.vrrp.speaker import Speaker, SpeakerEffect, Transition
-from tests.unit.vrrp.test_speaker import SECOND, WEB, active, hear
+from tests.unit.vrrp.test_speaker import DOWN_AT, SECOND, WEB, active, hear, started
 
 REFUSAL = "Operation not permitted"
 REFUSED = f"our advertisements are refused by the kernel ({REFUSAL})"
@@ -140,6 +141,69 @@ def test_a_group_is_mute_when_all_of_it_is() -> None:
         SetAddresses("web", held=False),
         SetAddresses("in", held=False),
     ]
+
+
+def preempting() -> Speaker:
+    speaker = started()
+    for tenth in range(35):
+        hear(speaker, 50, tenth / 10)
+    speaker.pass_time(DOWN_AT)
+    assert isinstance(speaker.machines["web"].state, Active)
+    return speaker
+
+
+def test_a_preemption_whose_first_word_is_refused_does_not_take_place() -> None:
+    speaker = preempting()
+    assert speaker.sent("web", REFUSAL, DOWN_AT) == [
+        SetAddresses("web", held=False),
+        Transition("web", "active", "backup", f"{REFUSED}: 192.0.2.1 serves"),
+    ]
+    assert hear(speaker, 50, DOWN_AT + 59.0) == []
+    assert hear(speaker, 50, DOWN_AT + 60.0) == [SendAdvertisement("web", 100)]
+
+
+def test_the_owner_takes_its_addresses_although_it_is_refused() -> None:
+    speaker = started(replace(WEB, priority=255))
+    hear(speaker, 50, 0.5)
+    speaker.set_tracking({"web": Tracking(fault="broken")}, 0.6)
+    speaker.set_tracking({}, 1.0)
+    assert isinstance(speaker.machines["web"].state, Active)
+    assert speaker.sent("web", REFUSAL, 1.0) == []
+
+
+def test_a_preemption_whose_second_word_is_refused_does() -> None:
+    speaker = preempting()
+    assert speaker.sent("web", "", DOWN_AT) == []
+    assert speaker.sent("web", REFUSAL, DOWN_AT + 1.0) == []
+
+
+def test_a_takeover_from_who_is_gone_takes_place_although_it_is_refused() -> None:
+    speaker = started()
+    hear(speaker, 50, 0.5)
+    speaker.pass_time(DOWN_AT)
+    assert speaker.sent("web", REFUSAL, DOWN_AT) == []
+    assert isinstance(speaker.machines["web"].state, Active)
+
+
+def test_nor_is_who_says_farewell_left_to_serve() -> None:
+    speaker = started()
+    hear(speaker, 50, 0.5)
+    hear(speaker, 0, 1.0)
+    speaker.pass_time(DOWN_AT)
+    assert isinstance(speaker.machines["web"].state, Active)
+    assert speaker.sent("web", REFUSAL, DOWN_AT) == []
+
+
+def test_a_group_that_is_heard_on_one_segment_preempts() -> None:
+    inside = replace(WEB, name="in", vrid=52, virtual_addresses=((SECOND, 24),), group="nat")
+    for words in (("", REFUSAL), (REFUSAL, "")):
+        speaker = started(replace(WEB, group="nat"), inside)
+        for tenth in range(35):
+            hear(speaker, 50, tenth / 10)
+        speaker.pass_time(DOWN_AT)
+        for name, word in zip(("web", "in"), words, strict=True):
+            assert speaker.sent(name, word, DOWN_AT) == []
+        assert isinstance(speaker.machines["web"].state, Active)
 
 
 def test_a_router_that_is_gone_by_then() -> None:
