@@ -68,7 +68,7 @@ def plan_for_ever() -> None:
         config = scale.loaded(Path(scratch), scale.configuration(DESTINATIONS))
     core = Core()
     core.handle(ConfigLoaded(config), 1.0)
-    probes = list(core.probes)
+    probes = list(core.probing.probes)
     level = None
     for probe in probes:
         core.handle(HealthChanged(probe, "up", "connected"), 2.0)

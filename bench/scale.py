@@ -101,7 +101,7 @@ def changes_at(servers: int) -> None:
         one, two = (loaded(Path(scratch), configuration(servers, heavier)) for heavier in ("", "s7r7"))
     core = Core()
     core.handle(ConfigLoaded(one), 1.0)
-    probes = list(core.probes)
+    probes = list(core.probing.probes)
 
     def judge_all() -> None:
         for probe in probes:

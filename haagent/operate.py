@@ -19,17 +19,17 @@ def operate(core: Core, request: Operate, wall: float, actor: str) -> tuple[Over
         if instant is not None and instant > wall + LONGEST:
             return f"the time of {option} is more than ten years ahead"
     services = core.config.virtual_services
-    keys = select(services, core.overrides, request.server, request.service)
+    keys = select(services, core.words.overrides, request.server, request.service)
     if isinstance(keys, str):
         return keys
     word = override(request, wall, actor)
     by_name = {service.name: service for service in services}
-    observed = core.observed_settings.sysctls.get(EXPIRE_QUIESCENT_TEMPLATE)
+    observed = core.kernel.settings.sysctls.get(EXPIRE_QUIESCENT_TEMPLATE)
     expires = None if observed is None else observed != "0"
     if sentence := refuse(by_name, keys, word, expires_templates=expires):
         return sentence
-    overrides = said(core.overrides, keys, word, core.config.director.name)
-    if not request.force and (sentence := empties(core.pools, core.projected(overrides), by_name)):
+    overrides = said(core.words.overrides, keys, word, core.config.director.name)
+    if not request.force and (sentence := empties(core.pools.of, core.pools.projected(overrides), by_name)):
         return sentence
     return overrides, keys
 

@@ -2,9 +2,9 @@
 
 import copy
 from collections.abc import Iterable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from ipaddress import ip_address
-from typing import Literal
+from typing import Any, Literal
 
 from haagent.config.model import Config
 from haagent.control.requests import Step
@@ -39,20 +39,26 @@ def preview(core: Core, config: Config, now: Instant, settings: Settings | None 
 
     `settings`: the kernel's values now of what `config` wants; None: as the core knows them.
     """
-    trial = copy.copy(core)
-    for each in fields(trial):
-        value = getattr(trial, each.name)
-        if isinstance(value, dict):
-            setattr(trial, each.name, dict(value))
-    trial._here = None
-    for name in ("guard", "owners", "agreements"):  # what they load, they replace
-        setattr(trial, name, copy.copy(getattr(core, name)))
+    trial: Core = _copied(core, {})
     levels = [effect for effect in trial.handle(ConfigLoaded(config), now) if isinstance(effect, SetVirtualServices)]
-    owned = levels[-1].owned.or_all_of(core.observed, is_exclusive=levels[-1].policy.is_exclusive)
-    changes = plan(core.observed, levels[-1].table, owned)
-    steps = tuple(step(change, core.observed) for change in changes)
-    steps += mark_steps(core.observed_marks, levels[-1].marks)
-    return steps + setting_steps(settings or core.observed_settings, config)
+    owned = levels[-1].owned.or_all_of(core.kernel.observed, is_exclusive=levels[-1].policy.is_exclusive)
+    changes = plan(core.kernel.observed, levels[-1].table, owned)
+    steps = tuple(step(change, core.kernel.observed) for change in changes)
+    steps += mark_steps(core.kernel.marks, levels[-1].marks)
+    return steps + setting_steps(settings or core.kernel.settings, config)
+
+
+def _copied(each: Any, copies: dict[int, Any]) -> Any:
+    """One copy of each owner, however many refer to it, with tables of its own: the rest is replaced, never changed."""
+    if isinstance(each, dict | list | set):
+        return copy.copy(each)
+    if isinstance(each, type) or not is_dataclass(each) or each.__hash__ is not None:  # it cannot change
+        return each
+    if id(each) not in copies:
+        twin = copies[id(each)] = copy.copy(each)
+        for part in fields(each):
+            setattr(twin, part.name, _copied(getattr(each, part.name), copies))
+    return copies[id(each)]
 
 
 def setting_steps(observed: Settings, config: Config) -> tuple[Step, ...]:

@@ -75,13 +75,13 @@ def snapshot(
         services=services,
         processes=processes,
         problems=(*_problems(core, routers, services, processes, clock.monotonic), *problems),
-        table_repairs=core.repairs,
-        table_drifts=core.drifted,
-        table_left=core.left,
-        table_foreign=core.foreign,
+        table_repairs=core.kernel.repairs,
+        table_drifts=core.kernel.drifted,
+        table_left=core.kernel.left,
+        table_foreign=core.kernel.foreign,
         table_leaving=tuple(
             Leaving(name=each.name, destination=destination_name(*entry), until=clock.to_wall(each.until))
-            for entry, each in core.leaving.items()
+            for entry, each in core.level.leaving.items()
         ),
         peers=peers,
     )
@@ -96,7 +96,7 @@ def _with_agreement(core: Core, router: RouterStatus, clock: Clock) -> RouterSta
 
 
 def _service(core: Core, service: VirtualService, clock: Clock) -> ServiceStatus:
-    key, pool = service_key(service), core.pools[service.name]
+    key, pool = service_key(service), core.pools.of[service.name]
     servers = [_real_server(core, service, server, key, clock) for server in service.real_servers]
     if service.sorry_server:
         servers.append(_sorry_server(core, service, service.sorry_server, key, clock))
@@ -107,9 +107,9 @@ def _service(core: Core, service: VirtualService, clock: Clock) -> ServiceStatus
         protocol=service.protocol,
         scheduler=service.scheduler,
         forwarding_method=service.forwarding_method,
-        state=core.states[service.name],
+        state=core.pools.states[service.name],
         reason=pool_cause(service, pool),
-        since=clock.to_wall(core.pool_since[service.name]),
+        since=clock.to_wall(core.pools.since[service.name]),
         in_service=sum(1 for server in servers if server.weight and not server.sorry),
         real_servers=tuple(servers),
         firewall_mark=service.firewall_mark,
@@ -140,7 +140,7 @@ def ports_text(ports: tuple[PortRange, ...]) -> tuple[str, ...]:
 def _real_server(
     core: Core, service: VirtualService, server: RealServer, key: ServiceKey, clock: Clock
 ) -> RealServerStatus:
-    standing = core.standings[service.name, server.name]
+    standing = core.standings.of[service.name, server.name]
     weight, counts = _kernel(core, key, server.address, server.port)
     status = RealServerStatus(
         name=server.name,
@@ -158,16 +158,16 @@ def _real_server(
         checks=tuple(
             CheckStatus(
                 name=name,
-                health=core.verdicts[id_].health,
-                since=clock.to_wall(core.verdicts[id_].since),
-                detail=core.verdicts[id_].detail,
-                weight=core.verdicts[id_].weight,
+                health=core.probing.verdicts[id_].health,
+                since=clock.to_wall(core.probing.verdicts[id_].since),
+                detail=core.probing.verdicts[id_].detail,
+                weight=core.probing.verdicts[id_].weight,
                 unjudged_since=_unjudged_since(core, id_, clock),
             )
-            for name, id_ in zip(service.checks, core.probes_of[service.name, server.name], strict=True)
+            for name, id_ in zip(service.checks, core.probing.probes_of[service.name, server.name], strict=True)
         ),
     )
-    path = core.paths[service.name, server.name]
+    path = core.paths.of[service.name, server.name]
     status = structs.replace(
         status,
         path=path.verdict.state,
@@ -176,16 +176,16 @@ def _real_server(
     )
     status = structs.replace(status, judgement=_judgement(core, service, server.name, clock))
     key_ = service.name, server.name
-    word = core.overrides.get(key_, AUTOMATIC)
+    word = core.words.overrides.get(key_, AUTOMATIC)
     status = with_override(_with_counts(status, counts), word, counts)
-    if key_ in core.drained_by:  # the stricter word
-        files = {key_: core.drained_by[key_]}
+    if key_ in core.words.drained_by:  # the stricter word
+        files = {key_: core.words.drained_by[key_]}
         status = structs.replace(status, admin=with_files({service.name: service}, {key_: word}, files)[key_].admin)
     return status
 
 
 def _judgement(core: Core, service: VirtualService, name: str, clock: Clock) -> JudgementStatus | None:
-    judgement, file = core.judgements.get(service.name), core.drained_by.get((service.name, name), "")
+    judgement, file = core.judgements.of.get(service.name), core.words.drained_by.get((service.name, name), "")
     each = judgement.servers.get(name) if judgement else None
     if judgement is None or each is None:
         return JudgementStatus(maintenance_file=file) if file else None
@@ -231,7 +231,7 @@ def _sorry_server(
         forwarding_method=server.forwarding_method,
         sorry=True,
         health="up",
-        since=clock.to_wall(core.pool_since[service.name]),
+        since=clock.to_wall(core.pools.since[service.name]),
         reason="serves while the pool is below its quorum; it is not probed",
         configured_weight=1,
         weight=weight,
@@ -241,9 +241,9 @@ def _sorry_server(
 
 def _kernel(core: Core, key: ServiceKey, address: str, port: int) -> tuple[int | None, DestinationCounts]:
     target = destination_key(address, port)
-    service = core.observed.get(key)
+    service = core.kernel.observed.get(key)
     destination = service.destinations.get(target) if service else None
-    counts = core.counts.get((key, target), DestinationCounts())
+    counts = core.kernel.counts.get((key, target), DestinationCounts())
     return (destination.weight if destination else None), counts
 
 
@@ -262,7 +262,7 @@ def _with_counts(status: RealServerStatus, counts: DestinationCounts) -> RealSer
 
 
 def _arp_words(core: Core, address: str) -> str:
-    return core.arp[address].sentence if address in core.arp else ""
+    return core.arp.verdicts[address].sentence if address in core.arp.verdicts else ""
 
 
 def _announced(core: Core, router: str, clock: Clock) -> AnnouncedStatus:
@@ -286,22 +286,22 @@ def _is_told(core: Core, contest: ContestStatus) -> bool:
 
 
 def _unjudged_since(core: Core, id_: int, clock: Clock) -> float:
-    verdict = core.verdicts[id_]
-    if verdict.unjudged_since is None or not is_stale(core.probes[id_], verdict, clock.monotonic):
+    verdict = core.probing.verdicts[id_]
+    if verdict.unjudged_since is None or not is_stale(core.probing.probes[id_], verdict, clock.monotonic):
         return 0.0
     return clock.to_wall(verdict.unjudged_since)
 
 
 def _path_problems(core: Core) -> Iterable[str]:
     """What the service verdicts do not say by themselves."""
-    for (service, server), path in core.paths.items():
-        if path.verdict.state == "down" and core.standings[service, server].health == "up":
+    for (service, server), path in core.paths.of.items():
+        if path.verdict.state == "down" and core.standings.of[service, server].health == "up":
             yield f"the path to {server} of {service} is broken: {path.verdict.sentence}"
         elif path.is_obstructed:
             yield f"{server} of {service}: {path.verdict.sentence}"
-    for address in sorted(core.arp):
-        if core.arp[address].is_tested and core.arp[address].sentence:
-            yield core.arp[address].sentence
+    for address in sorted(core.arp.verdicts):
+        if core.arp.verdicts[address].is_tested and core.arp.verdicts[address].sentence:
+            yield core.arp.verdicts[address].sentence
 
 
 def _problems(
@@ -336,21 +336,21 @@ def _problems(
                     f'real server {server.name} of {service.name} is not judged any more, its last verdict "'
                     f'{stale.health}" stands: {stale.name}: {stale.detail}'
                 )
-        yield from _judgement_problems(core, service, core.judgements.get(service.name), now)
+        yield from _judgement_problems(core, service, core.judgements.of.get(service.name), now)
     yield from _path_problems(core)
-    yield from core.find_blame().sentences
+    yield from core.faults.find().sentences
     for process in processes:
         if not process.running:
             yield f"the {process.name} process is not running"
-    yield from core.failures
-    if core.left:
+    yield from core.kernel.failures
+    if left_so := core.kernel.left:
         yield (
-            f'{len(core.left)} entries of the kernel\'s table are not as wanted, and drift = "report" leaves them so: '
-            f"{core.left[0]}{' and others' if len(core.left) > 1 else ''}; haagent reload sets them right"
+            f'{len(left_so)} entries of the kernel\'s table are not as wanted, and drift = "report" leaves them so: '
+            f"{left_so[0]}{' and others' if len(left_so) > 1 else ''}; haagent reload sets them right"
         )
     if core.config is not None:
-        yield from unknown(core.overrides, core.config.virtual_services)
-        for file in strangers(core.config.virtual_services, core.files):
+        yield from unknown(core.words.overrides, core.config.virtual_services)
+        for file in strangers(core.config.virtual_services, core.words.files):
             yield f"the maintenance file {file} names no real server: ADDRESS, ADDRESS:PORT, a name or SERVICE:SERVER"
 
 
@@ -364,7 +364,7 @@ def _judgement_problems(core: Core, service: ServiceStatus, judgement: Judgement
         if each is None:
             continue
         if server.health == "up" and (why := suppression(configured, each, now)):
-            serves = server.name in core.pools[service.name].serving
+            serves = server.name in core.pools.of[service.name].serving
             state = "serves for want of others" if serves else "is kept out"
             yield f"real server {server.name} of {service.name} {state}: {why}"
         if why := hold(configured, judgement, server.name, now):

@@ -83,13 +83,13 @@ def _router(core: Core, router: VirtualRouter, status: RouterStatus, entries: li
     for track in router.track:
         what = "a fault" if track.fault else f"{track.priority:+d}"
         if isinstance(track, WatchedTrack):
-            seen = core.watched.get(track)
+            seen = core.routers.watched.get(track)
             state = "not looked at yet" if seen is None else f"so it is: {seen.cause}" if seen.cause else "it is not"
             if seen is not None and seen.priority is not None:
                 what = f"{seen.priority:+d}"
             terms.append(f"{what} {watched_words(track)}: {state}")
         elif isinstance(track, PoolTrack):
-            holds = condition(track, core.pools[track.pool], core.blame.here)
+            holds = condition(track, core.pools.of[track.pool], core.faults.blame.here)
             state = f"so it is: {holds}" if holds else "it is not"
             terms.append(f"{what} while the pool {track.pool} is {track.when.replace('_', ' ')}: {state}")
         else:
@@ -135,7 +135,7 @@ def _server(
         for real in each.real_servers
         if real.name == server.name and not real.sorry
     )
-    arp = [core.arp[address].sentence for address in path_addresses(service) if address in core.arp]
+    arp = [core.arp.verdicts[address].sentence for address in path_addresses(service) if address in core.arp.verdicts]
     return ServerWhy(
         service=service.name,
         status=status,
@@ -146,11 +146,11 @@ def _server(
 
 
 def _ids(core: Core, key: ServerKey) -> tuple[int, ...]:
-    return core.probes_of[key] + core.path_probes_of.get(key, ())
+    return core.probing.probes_of[key] + core.probing.path_probes_of.get(key, ())
 
 
 def _probe(core: Core, id_: int, tries: tuple[Transcript, ...], clock: Clock) -> ProbeWhy:
-    probe, verdict = core.probes[id_], core.verdicts[id_]
+    probe, verdict = core.probing.probes[id_], core.probing.verdicts[id_]
     good = next((each for each in reversed(tries) if each.passed), None)
     failed = next((each for each in reversed(tries) if not each.passed), None)
     is_failing = bool(tries) and not tries[-1].passed

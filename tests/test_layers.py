@@ -85,7 +85,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         (f"haagent.core.{name}", "haagent.processes.messages"): (
             "Probe is the message's own struct: the level goes out as it is; the module is data and codec"
         )
-        for name in ("core", "effects", "standing")
+        for name in ("probing", "effects", "standing")
     },
     ("haagent.handover", "haagent.control.requests"): "HandOver is the request itself; the module is data",
     ("haagent.operate", "haagent.control.requests"): "Operate is the request itself; the module is data",

@@ -5,12 +5,16 @@ the vrrp process's, and its announcements go out first. Whoever else says to hav
 answered by announcing again, at most once in DEFEND_INTERVAL (RFC 5227 sections 1.1 and 2.4 (c)).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from haagent.config.model import Config
+from haagent.core.agreements import Contest
 from haagent.core.effects import AnnounceAgain, AskOwners, Effect, Record, SetOwnerTests
 from haagent.core.events import Instant, OwnersObserved
+from haagent.core.hearing import Hearing, answered, answers
 from haagent.pool.arp_leak import virtual_router_macs
 from haagent.pool.owners import (
     BACKUP_CONFIRM_TIME,
@@ -112,6 +116,34 @@ class Owners:
             if is_early and not self._is_ours(test, told)
             else effects
         )
+
+    def hear_peer(self, director: str, hearings: Iterable[Hearing], now: Instant) -> list[Effect]:
+        """What it says of the segments, beside what it says of itself."""
+        effects: list[Effect] = []
+        for each in hearings:
+            test = self.tests.get(each.router)
+            if test is not None and each.owners is not None:
+                told = Elsewhere(answers(test.addresses, each.owners), each.owners.at)
+                effects += self.take_elsewhere(each.router, director, told, now)
+        return effects
+
+    def told_with(self, hearings: Iterable[Hearing]) -> tuple[Hearing, ...]:
+        """What peers are told: each with who answers for the router's addresses here."""
+        told = []
+        for each in hearings:
+            if (heard := self.heard(each.router)) is not None:
+                addresses = self.tests[each.router].addresses
+                each = structs.replace(each, owners=answered(addresses, heard.heard, heard.at))
+            told.append(each)
+        return tuple(told)
+
+    def contests(self) -> dict[str, Contest]:
+        """By router."""
+        return {
+            name: (each.sentence, self.contested_at(name))
+            for name, each in self.verdicts.items()
+            if each.state == "contested"
+        }
 
     def _is_ours(self, test: OwnerTest, told: Elsewhere) -> bool:
         right = self._own_macs | virtual_router_macs(test.vrid)

@@ -1,10 +1,46 @@
-"""The part of the configuration that the vrrp process gets."""
+"""What the vrrp process gets: its part of the configuration, and how what routers track stands. Pure."""
 
-from haagent.config.model import InterfaceTrack, VirtualRouter
+from dataclasses import dataclass, field
+
+from haagent.config.model import Config, InterfaceTrack, VirtualRouter
+from haagent.core.effects import Effect, SetRouters, SetTracking
+from haagent.core.events import Instant
+from haagent.core.faults import Faults
+from haagent.core.guard import Guard
+from haagent.core.pools import Pools
 from haagent.pool.desired import packed
+from haagent.pool.tracking import Observed, tracking
 from haagent.vrrp.auth_hmac import AuthHmac, KeyFile
 from haagent.vrrp.path import SecondPath
-from haagent.vrrp.settings import RouterSettings, TrackedInterface
+from haagent.vrrp.settings import RouterSettings, TrackedInterface, Tracking
+
+
+@dataclass(slots=True)
+class Routers:
+    pools: Pools
+    faults: Faults
+    guard: Guard
+    watched: Observed = field(default_factory=dict)  # scripts, files and processes
+    _routers: tuple[VirtualRouter, ...] = ()
+    _groups: dict[str, str] = field(default_factory=dict)  # by router
+    _tracking: dict[str, Tracking] = field(default_factory=dict)
+
+    def load(self, config: Config) -> None:
+        self._routers = config.virtual_routers
+        self._groups = {name: each.name for each in config.virtual_router_groups for name in each.routers}
+
+    def levels(self) -> list[Effect]:
+        settings = (router_settings(router, self._groups.get(router.name, "")) for router in self._routers)
+        return [SetTracking(dict(self._tracking)), SetRouters(tuple(settings))]
+
+    def track(self, now: Instant) -> list[Effect]:
+        """The level of the tracking, where it is another one."""
+        held = self.guard.hold(now)
+        tracked = tracking(self._routers, self.pools.of, self.watched, self.faults.blame.here, held)
+        if tracked == self._tracking:
+            return []
+        self._tracking = tracked
+        return [SetTracking(dict(tracked))]
 
 
 def router_settings(router: VirtualRouter, group: str = "") -> RouterSettings:

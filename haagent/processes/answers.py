@@ -112,7 +112,7 @@ class Answers:
             return requests.Refused(f"{sentence}; nothing is changed")
         self._lent.operator_changed(OperatorChanged(overrides))
         return requests.OperateAnswer(
-            servers=tuple("/".join(key) for key in keys), state=words(self._lent.core.overrides[keys[0]])
+            servers=tuple("/".join(key) for key in keys), state=words(self._lent.core.words.overrides[keys[0]])
         )
 
     async def _tell_history(self, limit: int, since: int | None, *, follow: bool) -> AsyncIterator[requests.Answer]:

@@ -326,10 +326,10 @@ class Director:
             name,
             peers,
             secret,
-            lambda: self._core.overrides,
+            lambda: self._core.words.overrides,
             self._hear_peer,
             self._complain,
-            healths=lambda: self._core.healths(),
+            healths=lambda: self._core.standings.healths(),
             saw=lambda director, healths: self._deliver(PeerSaw(director, healths)),
             hearings=lambda: relative(self._core.hearings(), time.monotonic()),
             heard_there=lambda director, told: self._deliver(PeerHeard(director, absolute(told, time.monotonic()))),
@@ -338,8 +338,8 @@ class Director:
 
     def _hear_peer(self, theirs: Overrides) -> None:
         """What cannot be stored is done nevertheless: the peer has it too, and says it again."""
-        merged = merge(self._core.overrides, theirs)
-        if merged == self._core.overrides:
+        merged = merge(self._core.words.overrides, theirs)
+        if merged == self._core.words.overrides:
             return
         self._deliver(OperatorChanged(merged))
         self._store(merged)
@@ -347,7 +347,7 @@ class Director:
     def _arp_observed(self, answers: tuple[ArpAnswer, ...], troubles: dict[str, str]) -> bool:
         """Whether something was heard that the next round should confirm."""
         self._deliver(ArpObserved(answers, self._reports.active_addresses(), troubles))
-        return any(each.strangers and not each.sentence for each in self._core.arp.values())
+        return any(each.strangers and not each.sentence for each in self._core.arp.verdicts.values())
 
     def _table_observed(self, event: TableObserved) -> None:
         self._deliver(event)

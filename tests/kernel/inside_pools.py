@@ -128,7 +128,7 @@ def test_a_frozen_pool_serves_on(stage: Stage, director: Director) -> None:
     assert stage.ask_many(4) == {"rs3": 2, "rs4": 2}  # half is enough
     director.judge(rs3="down", rs4="down")
     assert stage.ask_many(4) == {"rs3": 2, "rs4": 2}  # the last good set, although its checks fail
-    assert director.core.states["web"] == "frozen"
+    assert director.core.pools.states["web"] == "frozen"
     director.judge(rs1="up", rs2="up", rs3="up", rs4="up")
     assert saved() == table
 

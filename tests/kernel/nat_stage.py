@@ -258,7 +258,7 @@ class Director:
     def judge(self, **healths: str) -> None:
         """Verdicts by the real server's name, in all services, in this order."""
         for name, health in healths.items():
-            for (_, server), probes in list(self.core.probes_of.items()):
+            for (_, server), probes in list(self.core.probing.probes_of.items()):
                 for probe in probes if server == name else ():
                     self.deliver(HealthChanged(probe, health, health))  # type: ignore[arg-type]
 

@@ -90,5 +90,5 @@ def test_notices_a_missing_audit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_notices_routers_that_do_not_follow_their_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("haagent.core.core.Core._track", lambda self: [])
+    monkeypatch.setattr("haagent.core.routers.Routers.track", lambda self, now: [])
     assert broken_in(20)

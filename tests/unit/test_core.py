@@ -52,7 +52,7 @@ def core():
 
 def id_of(core, server, check="http"):
     names = core.config.virtual_services[0].checks
-    return core.probes_of["web", server][names.index(check)]
+    return core.probing.probes_of["web", server][names.index(check)]
 
 
 def test_loading_sends_every_level(core):
@@ -78,19 +78,19 @@ def test_a_new_sentence_with_the_same_verdict_changes_no_table(core):
     core.handle(HealthChanged(id_of(core, "rs1"), "down", "connection refused"), 2.0)
     effects = core.handle(HealthChanged(id_of(core, "rs1"), "down", "HTTP 503"), 3.0)
     assert effects == []
-    assert core.standings["web", "rs1"].reason == "http: HTTP 503"
-    assert core.standings["web", "rs1"].since == 2.0
+    assert core.standings.of["web", "rs1"].reason == "http: HTTP 503"
+    assert core.standings.of["web", "rs1"].since == 2.0
 
 
 def test_all_checks_must_pass(core):
     core.handle(ConfigLoaded(config(service(real_server(1), checks=("http", "tcp")))), 1.0)
     assert of(core.handle(HealthChanged(id_of(core, "rs1", "http"), "up", "200"), 2.0), SetVirtualServices)
-    assert core.standings["web", "rs1"].health == "unknown"
+    assert core.standings.of["web", "rs1"].health == "unknown"
     core.handle(HealthChanged(id_of(core, "rs1", "tcp"), "up", "connected"), 3.0)
-    assert core.standings["web", "rs1"].health == "up"
+    assert core.standings.of["web", "rs1"].health == "up"
     core.handle(HealthChanged(id_of(core, "rs1", "http"), "down", "503"), 4.0)
-    assert core.standings["web", "rs1"].health == "down"
-    assert core.standings["web", "rs1"].reason == "http: 503"
+    assert core.standings.of["web", "rs1"].health == "down"
+    assert core.standings.of["web", "rs1"].reason == "http: 503"
 
 
 def test_identical_probes_run_once_and_their_verdict_fans_out(core):
@@ -100,7 +100,7 @@ def test_identical_probes_run_once_and_their_verdict_fans_out(core):
     effects = core.handle(ConfigLoaded(config(*both, checks=checks)), 1.0)
     (probe,) = the(effects, SetProbes).probes
     core.handle(HealthChanged(probe.id, "up", "HTTP 200"), 2.0)
-    assert core.standings["web", "rs1"].health == core.standings["www", "rs1"].health == "up"
+    assert core.standings.of["web", "rs1"].health == core.standings.of["www", "rs1"].health == "up"
 
 
 def test_checks_that_differ_are_different_probes(core):
@@ -200,13 +200,13 @@ def test_a_lost_prober_changes_no_table(core):
     core.handle(ConfigLoaded(config(WEB)), 1.0)
     core.handle(HealthChanged(id_of(core, "rs1"), "up", "HTTP 200"), 2.0)
     assert not of(core.handle(ProcessLost("prober"), 3.0), SetVirtualServices)
-    assert core.standings["web", "rs1"].health == "up"
+    assert core.standings.of["web", "rs1"].health == "up"
 
 
 def test_repairs_and_refusals_are_recorded_once(core):
     core.handle(ConfigLoaded(config(WEB)), 1.0)
     assert of(core.handle(TableObserved({}, {}, 3, ()), 2.0), Record)[0].state == "repaired"
-    assert core.repairs == 3
+    assert core.kernel.repairs == 3
     effects = core.handle(TableObserved({}, {}, 0, ("no scheduler",)), 3.0)
     assert of(effects, Record) == [Record("table", "ipvs", "", "refused", "no scheduler")]
     assert core.handle(TableObserved({}, {}, 0, ("no scheduler",)), 4.0) == []
@@ -292,9 +292,9 @@ def test_a_reload_keeps_what_the_hysteresis_remembers(core):
     core.handle(ConfigLoaded(config(web)), 1.0)
     judged(core, rs1="up", rs2="up", rs3="up")
     judged(core, rs3="down", rs2="down")
-    assert core.states["web"] == "serving"
+    assert core.pools.states["web"] == "serving"
     core.handle(ConfigLoaded(config(replace(web, scheduler="rr"))), 11.0)
-    assert core.states["web"] == "serving"
+    assert core.pools.states["web"] == "serving"
 
 
 FOLLOWING = replace(WEB, active_only="web")
@@ -304,7 +304,7 @@ def test_a_service_that_follows_a_router_is_in_the_kernel_only_while_that_is_act
     core.handle(ConfigLoaded(config(FOLLOWING, routers=(router(),))), 1.0)
     effects = judged(core, rs1="up")
     assert the(effects, SetVirtualServices).table == {}
-    assert core.states["web"] == "standby"
+    assert core.pools.states["web"] == "standby"
     effects = core.handle(RouterTransitioned("web", "backup", "active", "silence"), 11.0)
     assert set(the(effects, SetVirtualServices).table[KEY].destinations) == {ONE}
     assert Record("service", "web", "standby", "serving", "1 of 2 real servers in service") in effects
@@ -324,7 +324,7 @@ def test_until_the_role_is_told_the_kernel_keeps_what_it_had(core):
 
 def test_an_empty_pool_is_empty_on_the_backup_too(core):
     core.handle(ConfigLoaded(config(FOLLOWING, routers=(router(),))), 1.0)
-    assert core.states["web"] == "empty"
+    assert core.pools.states["web"] == "empty"
 
 
 def test_marks_go_out_with_the_table_and_only_where_the_service_is(core):

@@ -48,7 +48,7 @@ class Director:
                 self.told.append(hold)
 
     def judge(self, now: float, health: str = "up") -> None:
-        for id_ in self.core.probes:
+        for id_ in self.core.probing.probes:
             self.deliver(HealthChanged(id_, health, "so it is"), now)  # type: ignore[arg-type]
 
     def audit(self, now: float, daemons: SyncDaemons | None = None, *, is_counted: bool = True) -> None:

@@ -43,7 +43,7 @@ def web(*weights, **values):
 
 def weights(core):
     (each,) = core.config.virtual_services
-    destinations = core.pools[each.name].service.destinations
+    destinations = core.pools.of[each.name].service.destinations
     names = {destination_key(server.address, server.port): server.name for server in each.real_servers}
     return {names[target]: destination.weight for target, destination in destinations.items()}
 
@@ -52,7 +52,7 @@ def say(core, now, weight=None, **healths):
     """`rs1="up"`: the check's verdict."""
     effects = []
     for name, health in healths.items():
-        for id_ in core.probes_of["web", name]:
+        for id_ in core.probing.probes_of["web", name]:
             effects += core.handle(HealthChanged(id_, health, "said", weight=weight), now)
     return effects
 
@@ -128,7 +128,7 @@ def test_a_slow_start_goes_on_over_a_reload():
 
 def test_a_slow_start_costs_no_quorum():
     core = started(web(32, 32, slow_start=START, quorum=40), "rs1", "rs2")
-    assert core.pools["web"].has_quorum
+    assert core.pools.of["web"].has_quorum
 
 
 # ------------------------------------------------------------------------------------------------ damping
@@ -147,7 +147,7 @@ def test_a_flapping_server_is_kept_out_with_the_sentence_and_comes_back():
     (record,) = records(flap(core, 10.0))
     assert (record.name, record.previous, record.state) == ("web/rs1", "eligible", "suppressed")
     assert weights(core) == {"rs2": 1}
-    assert core.standings["web", "rs1"].health == "up"
+    assert core.standings.of["web", "rs1"].health == "up"
     seen = status(core, 10.2)
     assert seen.problems == (
         "real server rs1 of web is kept out: it flaps: penalty 4.0, eligible again in 20 s at penalty 1",
@@ -167,7 +167,7 @@ def test_the_last_healthy_server_is_never_kept_out():
     assert weights(core) == {"rs2": 1}
     say(core, 11.0, rs2="down")
     assert weights(core) == {"rs1": 1}
-    assert core.states["web"] == "serving"
+    assert core.pools.states["web"] == "serving"
     assert any(
         each.startswith("real server rs1 of web serves for want of others: it flaps: penalty ")
         for each in status(core, 11.0).problems
@@ -189,7 +189,7 @@ def test_damping_costs_no_quorum_and_freezes_nothing():
     assert weights(core) == {"rs1": 1, "rs2": 1}
     core = started(web(1, 1, damping=DAMPING, minimum_healthy_fraction=0.9), "rs1", "rs2")
     flap(core, 10.0)
-    assert core.states["web"] == "serving"
+    assert core.pools.states["web"] == "serving"
 
 
 HISTORY = st.lists(
@@ -212,14 +212,18 @@ def test_whatever_happens_a_pool_with_a_healthy_server_serves(history, damping, 
         now += pause
         pass_deadlines(core, now)
         say(core, now, **{name: health})
-        up = {server for server in ("rs1", "rs2", "rs3") if core.standings["web", server].health == "up"}
+        up = {server for server in ("rs1", "rs2", "rs3") if core.standings.of["web", server].health == "up"}
         assert bool(weights(core)) >= bool(up)
         assert all(weight >= 1 for weight in weights(core).values())
-        assert weights(core).keys() <= up | core.judgements["web"].removals.held.keys() if core.judgements else True
+        assert (
+            weights(core).keys() <= up | core.judgements.of["web"].removals.held.keys() if core.judgements.of else True
+        )
     pass_deadlines(core, now + 1000)
     assert core.next_instant() is None
     up = {
-        server.name: server.weight for server in each.real_servers if core.standings["web", server.name].health == "up"
+        server.name: server.weight
+        for server in each.real_servers
+        if core.standings.of["web", server.name].health == "up"
     }
     assert weights(core) == up  # in calm the checks alone decide
 
@@ -230,9 +234,9 @@ CHECKS = (HttpCheck(name="http"), TcpCheck(name="tcp"), TcpCheck(name="other", p
 
 
 def judge(core, now, name, *healths):
-    for id_, health in zip(core.probes_of["web", name], healths, strict=True):
+    for id_, health in zip(core.probing.probes_of["web", name], healths, strict=True):
         core.handle(HealthChanged(id_, health, f"it is {health}"), now)
-    return core.standings["web", name]
+    return core.standings.of["web", name]
 
 
 @pytest.mark.parametrize(
@@ -260,7 +264,7 @@ def test_so_many_checks_must_pass(require, healths, expected):
 
 def test_a_server_gets_the_share_that_it_asks_for():
     core = started(web(50, 50), "rs1", "rs2")
-    assert core.judgements == {}  # nothing to remember of the plainest service
+    assert core.judgements.of == {}  # nothing to remember of the plainest service
     effects = say(core, 2.0, weight=40, rs1="up")
     assert any(isinstance(effect, SetVirtualServices) for effect in effects)
     assert weights(core) == {"rs1": 20, "rs2": 50}

@@ -43,7 +43,7 @@ class Director:
 
     def load(self, wanted: Config, now: float) -> None:
         self.deliver(ConfigLoaded(wanted), now)
-        for id_, verdict in self.core.verdicts.items():
+        for id_, verdict in self.core.probing.verdicts.items():
             if verdict.health == "unknown":
                 self.deliver(HealthChanged(id_, "up", "HTTP 200"), now)
 
@@ -104,7 +104,7 @@ def test_one_that_comes_back_does_not_lose_its_connections() -> None:
     subject.load(config(web(1)), 10.0)
     subject.deliver(ConfigLoaded(config(web(1, 2))), 20.0)
     assert subject.weights() == {at(1): 1, at(2): 0}  # until its checks have judged it
-    assert subject.core.leaving == {}
+    assert subject.core.level.leaving == {}
 
 
 def test_by_default_what_is_removed_goes_at_once() -> None:
@@ -144,7 +144,7 @@ def test_others_edits_are_named_and_counted() -> None:
         (names[0], "weight 1", "weight 5", "somebody else changed it: it is set right", "somebody else"),
         (names[1], "absent", "weight 1", "somebody else added it: it is left so", "somebody else"),
     ]
-    assert (subject.core.drifted, subject.core.foreign) == (2, names[1:])
+    assert (subject.core.kernel.drifted, subject.core.kernel.foreign) == (2, names[1:])
 
 
 def test_a_flood_of_edits_is_a_few_lines() -> None:

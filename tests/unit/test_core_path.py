@@ -52,10 +52,10 @@ class Bench:
         return self.do(TableObserved(self.level.table, {}, 0, ()))
 
     def own(self, server="rs1"):
-        return self.core.probes_of["web", server][0]
+        return self.core.probing.probes_of["web", server][0]
 
     def path(self, server="rs1"):
-        return self.core.path_probes_of["web", server][0]
+        return self.core.probing.path_probes_of["web", server][0]
 
     def hear(self, id_, health, detail="HTTP 200", **more):
         return self.do(HealthChanged(id_, health, detail, **more))
@@ -66,7 +66,7 @@ class Bench:
         return self.core.handle(DeadlinePassed(1e9), self.now)
 
     def serving(self):
-        return self.core.pools["web"].serving
+        return self.core.pools.of["web"].serving
 
     def snapshot(self):
         return snapshot(self.core, (), (), Clock(self.now, 1e9), version="1", started_at=1e9)
@@ -88,7 +88,7 @@ def test_path_probes_start_once_their_way_is_in_the_kernel_and_stop_without_it()
     bench = Bench(WEB)
     [level] = of(bench.core.handle(ProcessConnected("prober", ""), 2.0), SetProbes)
     assert (len(level.probes), level.has_paths) == (2, True)  # the prober keeps the privilege for what will come
-    assert bench.core.paths["web", "rs1"].verdict.sentence == (
+    assert bench.core.paths.of["web", "rs1"].verdict.sentence == (
         "path not tested: its IPVS service is not in the kernel's table"
     )
     [level] = of(bench.apply(), SetProbes)
@@ -107,7 +107,7 @@ def test_a_new_server_serves_only_when_both_verdicts_are_up():
     bench.apply()
     bench.hear(bench.own(), "up")
     assert bench.serving() == frozenset()
-    assert bench.core.standings["web", "rs1"].health == "unknown"
+    assert bench.core.standings.of["web", "rs1"].health == "unknown"
     effects = bench.hear(bench.path(), "up")
     assert bench.serving() == {"rs1"}
     assert Record("path", "web/rs1", "not_tested", "up", f"http on {SERVICE_ADDRESS}: HTTP 200") in effects
@@ -138,11 +138,11 @@ def test_a_server_that_died_is_not_said_to_lack_the_virtual_address():
         bench.hear(id_, "up")
     told = bench.hear(bench.path(), "down", "connection refused", failure="refused")
     bench.hear(bench.own(), "up", "connection refused", failure="refused")  # `fall` is not reached yet
-    assert "so did the last try of the server's own address" in bench.core.paths["web", "rs1"].verdict.sentence
+    assert "so did the last try of the server's own address" in bench.core.paths.of["web", "rs1"].verdict.sentence
     told += bench.hear(bench.own(), "down", "connection refused", failure="refused")
     told += bench.confirm()
     assert not [each for each in of(told, Record) if "binding" in each.cause]
-    assert "heal that first" in bench.core.paths["web", "rs1"].verdict.sentence
+    assert "heal that first" in bench.core.paths.of["web", "rs1"].verdict.sentence
 
 
 def test_report_shows_and_takes_nobody_out():
@@ -183,7 +183,9 @@ def test_without_a_path_check_it_is_not_tested_and_masquerading_has_none():
 def test_a_cause_is_told_with_the_failure():
     bench = Bench(PLAIN)
     bench.hear(bench.own(), "down", "HTTP 403, wanted 200", cause="the site forbids /check.txt to us")
-    assert bench.core.standings["web", "rs1"].reason == "http: HTTP 403, wanted 200: the site forbids /check.txt to us"
+    assert (
+        bench.core.standings.of["web", "rs1"].reason == "http: HTTP 403, wanted 200: the site forbids /check.txt to us"
+    )
 
 
 # ------------------------------------------------------------------------------------------- ARP
@@ -229,5 +231,5 @@ def test_marks_start_where_the_configuration_says(base):
     site = config(WEB)
     core = Core()
     core.handle(ConfigLoaded(replace(site, director=replace(site.director, path_mark_base=base))), 1.0)
-    keys = [key for key in core._path_table if isinstance(key, ServiceKey)]
+    keys = [key for key in core.paths.table if isinstance(key, ServiceKey)]
     assert all(base <= key.firewall_mark < base + 0x10000 for key in keys)

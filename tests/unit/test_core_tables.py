@@ -93,7 +93,7 @@ class Director:
         return self
 
     def judge(self, verdicts: Healths) -> None:
-        for (_, name), probes in list(self.core.probes_of.items()):
+        for (_, name), probes in list(self.core.probing.probes_of.items()):
             for probe in probes:
                 self.deliver(HealthChanged(probe, "up" if verdicts[name] else "down", "so it is"))
 

@@ -27,7 +27,7 @@ DIRECT = Forwarding.DIRECT_ROUTING
 
 
 def up(core: Core) -> Core:
-    for id_ in list(core.probes):
+    for id_ in list(core.probing.probes):
         core.handle(HealthChanged(id_, "up", "200"), 2.0)
     return core
 
@@ -53,7 +53,7 @@ def look(core: Core, weight: int = 0, active: int = 0, *, is_counted: bool = Tru
 
 def test_a_drain_reaches_the_table_and_the_history(core: Core) -> None:
     overrides = said(core, Operate(verb="drain", server="rs1"))
-    assert core.overrides == {}  # nothing before it is stored
+    assert core.words.overrides == {}  # nothing before it is stored
     effects = core.handle(OperatorChanged(overrides), 3.0)
     (level,) = [each for each in effects if isinstance(each, SetVirtualServices)]
     assert level.table[KEY].destinations[ONE].weight == 0
@@ -64,11 +64,11 @@ def test_words_are_kept_over_a_reload_and_a_restart(core: Core) -> None:
     overrides = said(core, Operate(verb="disable", server="rs1"))
     core.handle(OperatorChanged(overrides), 3.0)
     core.handle(ConfigLoaded(config(WEB)), 4.0)
-    assert core.pools["web"].serving == {"rs2"}
+    assert core.pools.of["web"].serving == {"rs2"}
     successor = Core()
     successor.handle(OperatorChanged(overrides), 1.0)
     successor.handle(ConfigLoaded(config(WEB)), 1.0)
-    assert up(successor).pools["web"].serving == {"rs2"}
+    assert up(successor).pools.of["web"].serving == {"rs2"}
 
 
 def test_the_last_one_is_taken_out_only_by_force(core: Core) -> None:
@@ -114,7 +114,7 @@ def test_a_drain_ends_with_its_last_connection(core: Core) -> None:
     look(core, active=0)
     assert core.next_deadline() == 0.0
     core.handle(DeadlinePassed(160.0), 5.0)
-    assert words(core.overrides[RS1]) == "disabled"
+    assert words(core.words.overrides[RS1]) == "disabled"
     assert core.next_deadline() is None
 
 
@@ -141,7 +141,7 @@ def test_a_drain_that_is_kept_never_ends(core: Core) -> None:
     core.handle(OperatorChanged(said(core, Operate(verb="drain", server="rs1", keep=True, deadline=200.0))), 3.0)
     look(core)
     core.handle(DeadlinePassed(300.0), 5.0)
-    assert core.overrides[RS1].admin == "drained"
+    assert core.words.overrides[RS1].admin == "drained"
     assert core.next_deadline() is None
 
 

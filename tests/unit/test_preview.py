@@ -63,4 +63,4 @@ def test_a_preview_leaves_the_core_as_it_was() -> None:
         ("add", "destination"),
         ("remove", "mark"),
     ]
-    assert (core.config, core.pools, core.states) == (None, {}, {})
+    assert (core.config, core.pools.of, core.pools.states) == (None, {}, {})

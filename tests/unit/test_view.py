@@ -41,7 +41,7 @@ def view(core, routers=(), processes=()):
 
 def judged(core):
     core.handle(ConfigLoaded(config(WEB)), 10.0)
-    one, two = (core.probes_of["web", name][0] for name in ("rs1", "rs2"))
+    one, two = (core.probing.probes_of["web", name][0] for name in ("rs1", "rs2"))
     core.handle(HealthChanged(one, "up", "HTTP 200"), 20.0)
     core.handle(HealthChanged(two, "down", "connection refused"), 30.0)
     table = {KEY: Service("wlc", destinations={ONE: Destination(Forwarding.DIRECT_ROUTING, 1)})}
@@ -78,8 +78,8 @@ def test_every_problem_is_a_sentence():
 def test_a_verdict_that_is_held_too_long_is_a_problem():
     trouble = "this director cannot probe: it has no route to 198.51.100.11"
     core = judged(Core())
-    one = core.probes_of["web", "rs1"][0]
-    check = core.probes[one].check
+    one = core.probing.probes_of["web", "rs1"][0]
+    check = core.probing.probes[one].check
     lasting = 3 * check.fall * check.interval
     core.handle(HealthChanged(one, "up", trouble, "local"), 100.0 - lasting + 1)
     assert view(core).services[0].real_servers[0].checks[0].unjudged_since == 0.0
@@ -97,7 +97,7 @@ def test_a_verdict_that_is_held_too_long_is_a_problem():
 
 def test_an_empty_pool_is_a_problem_even_with_a_sorry_server():
     core = judged(Core())
-    core.handle(HealthChanged(core.probes_of["web", "rs1"][0], "down", "HTTP 503"), 40.0)
+    core.handle(HealthChanged(core.probing.probes_of["web", "rs1"][0], "down", "HTTP 503"), 40.0)
     assert "virtual service web is sorry: no real server is in service" in view(core).problems
 
 
@@ -122,7 +122,7 @@ def test_what_a_pool_knows_is_shown():
     )
     core = Core()
     core.handle(ConfigLoaded(config(tiered)), 10.0)
-    core.handle(HealthChanged(core.probes_of["web", "rs2"][0], "up", "HTTP 200"), 20.0)
+    core.handle(HealthChanged(core.probing.probes_of["web", "rs2"][0], "up", "HTTP 200"), 20.0)
     (web,) = view(core).services
     assert (web.state, web.reason) == ("sorry", "live weight 1 is below the quorum of 2")
     assert (web.tier, web.healthy, web.live_weight, web.quorum, web.has_quorum) == (2, 1, 1, 2, False)
@@ -134,7 +134,7 @@ def test_what_a_pool_knows_is_shown():
 def test_a_pool_that_serves_below_its_quorum_is_a_problem():
     core = Core()
     core.handle(ConfigLoaded(config(structs.replace(WEB, quorum=2, sorry_server=None))), 10.0)
-    core.handle(HealthChanged(core.probes_of["web", "rs1"][0], "up", "HTTP 200"), 20.0)
+    core.handle(HealthChanged(core.probing.probes_of["web", "rs1"][0], "up", "HTTP 200"), 20.0)
     assert "virtual service web is below its quorum: live weight 1 of 2" in view(core).problems
 
 
@@ -161,7 +161,7 @@ def test_a_contest_that_the_leak_test_names_is_said_once():
     core = judged(Core())
     contest = Contest("198.51.100.100", "02:00:00:00:00:09")
     core.owners.verdicts["web"] = OwnerVerdict("contested", "02:.. says so", (contest,), at=90.0)
-    core.arp["198.51.100.100"] = ArpVerdict(True, "02:00:00:00:00:09 (rs1) answers ARP for 198.51.100.100")
+    core.arp.verdicts["198.51.100.100"] = ArpVerdict(True, "02:00:00:00:00:09 (rs1) answers ARP for 198.51.100.100")
     problems = view(core, [structs.replace(ROUTER, state="active")]).problems
     assert not any("contested" in each for each in problems)
     assert "02:00:00:00:00:09 (rs1) answers ARP for 198.51.100.100" in problems

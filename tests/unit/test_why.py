@@ -86,7 +86,7 @@ def test_a_name_of_nobody_is_refused_with_one_that_is_near(core):
 
 
 def test_a_failing_server(core):
-    core.handle(HealthChanged(core.probes_of["pages", "rs1"][0], "down", FAILED.detail), 95.0)
+    core.handle(HealthChanged(core.probing.probes_of["pages", "rs1"][0], "down", FAILED.detail), 95.0)
     found = answer(core, "pages/rs1", [GOOD, FAILED])
     [server] = found.servers
     [probe] = server.probes
