@@ -245,7 +245,11 @@ async def listen(reader: asyncio.StreamReader, prober: Prober, privileges: Privi
                 if not privileges.suffice(needed(probes.probes, has_paths=said.has_paths)):
                     return
                 prober.deliver(probes)
-                gc.freeze()  # what probes need stays until they change: no collection has to walk over it
+                # What probes need stays until they change: no collection has to walk over it. What the former ones
+                # needed goes first, for what is frozen is never collected: each reload would leave its garbage.
+                gc.unfreeze()
+                gc.collect()
+                gc.freeze()
     except ConnectionError:
         pass  # the director was killed
 
