@@ -1,7 +1,10 @@
 """What `haagent plan` says of each change, in words."""
 
+from msgspec import structs
+
+from haagent.config.model import SlowStart
 from haagent.core.core import Core
-from haagent.core.events import TableAdopted
+from haagent.core.events import ConfigLoaded, HealthChanged, TableAdopted
 from haagent.ipvs.marks import ALL, MarkRule
 from haagent.ipvs.plan import AddDestination, AddService, Owned, RemoveService, SetDestination
 from haagent.ipvs.table import (
@@ -64,3 +67,16 @@ def test_a_preview_leaves_the_core_as_it_was() -> None:
         ("remove", "mark"),
     ]
     assert (core.config, core.pools.of, core.pools.states) == (None, {}, {})
+
+
+def test_a_preview_shares_nothing_with_a_running_core_that_either_changes() -> None:
+    core = Core()
+    old = service(real_server(3), name="old", port=81)
+    core.handle(ConfigLoaded(config(service(real_server(1), real_server(2)), old)), 0.0)
+    for probe in tuple(core.probing.probes):
+        core.handle(HealthChanged(probe, "up", "connected"), 1.0)
+    before = repr(core)
+    slow = structs.replace(service(real_server(1), real_server(4)), slow_start=SlowStart(time=60.0))
+    steps = preview(core, config(slow), 2.0)
+    assert ("add", "destination") in {(each.action, each.subject) for each in steps}
+    assert repr(core) == before
