@@ -4,17 +4,15 @@ The vrrp process reads them itself, each time that it is told its routers: no se
 cannot be read any more leaves what was read before in force, so that a slip in a rotation is no fault.
 """
 
-import os
-import stat
 import sys
 from collections.abc import Iterable
 
+from haagent.processes.private_file import read_private
 from haagent.vrrp.auth_hmac import Secrets
 from haagent.vrrp.settings import RouterSettings
 from haagent.vrrp.trailer import LEAST_KEY, MOST_KEY
 
 _HEX = b"hex:"
-_SIZE_LIMIT = 4096
 
 
 def read_secrets(routers: Iterable[RouterSettings], before: Secrets) -> dict[str, bytes | str]:
@@ -32,17 +30,10 @@ def read_secrets(routers: Iterable[RouterSettings], before: Secrets) -> dict[str
 
 def read_key(path: str) -> bytes | str:
     """The key without the line end, or a sentence that says what to do."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(descriptor)
-            octets = file.read(_SIZE_LIMIT).strip(b"\r\n") if stat.S_ISREG(status.st_mode) else b""
-    except OSError as error:
-        return f"the key {path} cannot be read: {error.strerror}"
-    if not stat.S_ISREG(status.st_mode):
-        return f"the key {path} is no regular file"
-    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return f"the key {path} may be read by others: chmod 600 {path}"
+    octets = read_private(path, "the key")
+    if isinstance(octets, str):
+        return octets
+    octets = octets.strip(b"\r\n")
     if octets.startswith(_HEX):
         try:
             octets = bytes.fromhex(octets.removeprefix(_HEX).decode("ascii", "replace"))

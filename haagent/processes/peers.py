@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import stat
 import struct
 import time
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from haagent.processes.peer_message import (
     opened,
     sealed,
 )
+from haagent.processes.private_file import read_private
 from haagent.snapshot import PeerStatus
 
 TIMEOUT = 5.0  # seconds for a whole exchange
@@ -40,15 +40,10 @@ LOST_AFTER = 3  # failures in a row that make a problem
 
 def read_secret(path: Path) -> bytes | str:
     """The secret without the line end, or a sentence that says what to do."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            secret = file.read(4096).strip()
-    except OSError as error:
-        return f"the peers' secret {path} cannot be read: {error.strerror}"
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        return f"the peers' secret {path} may be read by others: chmod 600 {path}"
+    octets = read_private(str(path), "the peers' secret")
+    if isinstance(octets, str):
+        return octets
+    secret = octets.strip()
     if len(secret) < LEAST_SECRET:
         return f"the peers' secret {path} is too short: give it {LEAST_SECRET} octets or more (openssl rand -hex 32)"
     return secret
