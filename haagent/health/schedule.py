@@ -28,6 +28,7 @@ class Slot:
     """Those that start together."""
 
     family: "Family"
+    index: int  # which of the interval's slots it is
     due_at: float | None = None  # None: not queued
     members: dict[int, None] = field(default_factory=dict)  # ids, in the order of their coming
     passed_over: bool = False
@@ -36,14 +37,15 @@ class Slot:
 class Family:
     """The slots of one interval, and who has which place."""
 
-    __slots__ = ("_free", "_places", "_taken", "interval", "slots")
+    __slots__ = ("_count", "_free", "_places", "_taken", "interval", "slots")
 
     def __init__(self, interval: float) -> None:
         self.interval = interval
         self._places: dict[int, int] = {}  # by id
         self._taken = 0  # places that were ever given; below it, the free ones
         self._free: list[int] = []  # heap
-        self.slots = [Slot(self) for _ in range(max(1, round(interval / GRAIN)))]
+        self._count = max(1, round(interval / GRAIN))  # of slots; those exist that somebody came into
+        self.slots: dict[int, Slot] = {}
 
     def __len__(self) -> int:
         return len(self._places)
@@ -55,28 +57,31 @@ class Family:
         else:
             place, self._taken = self._taken, self._taken + 1
         self._places[id] = place
-        if len(self._places) > CROWD * len(self.slots):
-            self.slots = [Slot(self) for _ in range(2 * len(self.slots))]
+        if len(self._places) > CROWD * self._count:
+            self._count, self.slots = 2 * self._count, {}
             for each, its in self._places.items():
-                self.slots[self._slot(its)].members[each] = None
-        slot = self.slots[self._slot(place)]
+                self._slot(its).members[each] = None
+        slot = self._slot(place)
         slot.members[id] = None
         return slot
 
     def remove(self, id: int) -> None:
         place = self._places.pop(id)
         heapq.heappush(self._free, place)
-        del self.slots[self._slot(place)].members[id]
+        del self._slot(place).members[id]
 
-    def _slot(self, place: int) -> int:
-        return int((place * GOLDEN) % 1.0 * len(self.slots))
+    def _slot(self, place: int) -> Slot:
+        index = int((place * GOLDEN) % 1.0 * self._count)
+        if index not in self.slots:
+            self.slots[index] = Slot(self, index)
+        return self.slots[index]
 
     def phase_of(self, id: int) -> float:
         return self.phase(self._slot(self._places[id]))
 
-    def phase(self, slot: int) -> float:
+    def phase(self, slot: Slot) -> float:
         """Seconds from the start of the interval."""
-        return slot / len(self.slots) * self.interval
+        return slot.index / self._count * self.interval
 
 
 class Schedule:
@@ -99,18 +104,17 @@ class Schedule:
         slot = family.add(id)
         if family.slots is before:
             if slot.due_at is None or (slot.due_at <= now and len(slot.members) == 1):
-                self._queue(slot, family.slots.index(slot), now)
+                self._queue(slot, now)
             return
-        for each in before:
+        for each in before.values():
             each.due_at = None
-        for index, each in enumerate(family.slots):
-            if each.members:
-                self._queue(each, index, now)
+        for each in family.slots.values():
+            self._queue(each, now)
 
-    def _queue(self, slot: Slot, index: int, now: float) -> None:
+    def _queue(self, slot: Slot, now: float) -> None:
         family = slot.family
         slot.passed_over = False
-        self._push(slot, next_on_grid(family.phase(index), family.interval, now))
+        self._push(slot, next_on_grid(family.phase(slot), family.interval, now))
 
     def _push(self, slot: Slot, due_at: float) -> None:
         slot.due_at = due_at

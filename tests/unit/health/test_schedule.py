@@ -23,7 +23,7 @@ def run(schedule: Schedule, start: float, until: float) -> list[tuple[float, int
 
 
 def due_instants(schedule: Schedule) -> dict[int, float]:
-    slots = [slot for family in schedule._families.values() for slot in family.slots]
+    slots = [slot for family in schedule._families.values() for slot in family.slots.values()]
     return {id: slot.due_at for slot in slots for id in slot.members if slot.due_at is not None}
 
 
@@ -184,3 +184,11 @@ def test_an_interval_that_nobody_has_any_more_leaves_nothing_behind() -> None:
         for id in range(3):
             schedule.remove(id)
     assert schedule._heap == []
+
+
+def test_a_long_interval_has_no_more_slots_than_members() -> None:
+    schedule = Schedule()
+    for id in range(3):
+        schedule.add(id, 3600.0, 0.0)
+    (family,) = schedule._families.values()
+    assert len(family.slots) <= 3
